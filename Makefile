@@ -1,0 +1,64 @@
+# MedHeart: `make run` does the main job, `make test` tests. All other targets are listed by `make help`.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup run serve test check lint types contracts format lock bench soak clean
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
+	if $$p -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; then echo $$p; break; fi; done)
+BIN := .venv/bin
+PATHS := core server tests benchmarks
+STUDY ?=
+TASK ?=
+ONCE ?=
+OUT ?= out
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: .venv/ready ## create .venv, install the locked packages, export the networks
+
+.venv/ready: requirements.lock pyproject.toml scripts/setup.sh
+	@if [ -z "$(PYTHON)" ]; then echo "MedHeart needs Python 3.11 or 3.12; set PYTHON=/path/to/python" >&2; exit 1; fi
+	@bash scripts/setup.sh "$(PYTHON)"
+	@touch $@
+
+run: setup ## segment, version, measure and report the sample (or STUDY=path, TASK=id), then serve (ONCE=1: end)
+	@$(BIN)/medheart serve --output "$(OUT)" $(if $(STUDY),--study "$(STUDY)",--sample) $(if $(TASK),--task "$(TASK)") $(if $(ONCE),--once)
+
+serve: setup ## start the label server and the service
+	@$(BIN)/medheart serve
+
+test: setup ## all tests
+	@$(BIN)/python -m pytest
+
+check: setup lint contracts types ## what every commit passes: lint, import contracts, types, quick tests
+	@$(BIN)/python -m pytest -m "not slow and not services"
+
+lint:
+	@$(BIN)/ruff check $(PATHS)
+	@$(BIN)/ruff format --check $(PATHS)
+
+contracts:
+	@$(BIN)/lint-imports --no-cache
+
+types:
+	@$(BIN)/mypy core server
+
+format: setup ## format the code
+	@$(BIN)/ruff check --fix $(PATHS)
+	@$(BIN)/ruff format $(PATHS)
+
+lock: setup ## resolve requirements.lock anew within constraints.txt
+	@$(BIN)/uv pip compile pyproject.toml -c constraints.txt --extra cli --extra models --extra labeling --extra service --extra dev \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--custom-compile-command "make lock" --quiet -o requirements.lock
+
+bench: setup ## all benchmarks, one JSON line each
+	@for f in benchmarks/*.py; do $(BIN)/medheart bench "$$(basename $$f .py)" --json; done
+
+soak: setup ## long fuzz and crash loops
+	@MEDHEART_SOAK=1 $(BIN)/python -m pytest -m soak
+
+clean: ## remove what setup and run made
+	@rm -rf .venv out
