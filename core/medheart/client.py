@@ -10,6 +10,7 @@ import json
 import threading
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from email import message_from_bytes
 from pathlib import Path
@@ -75,12 +76,23 @@ class LabelServer:
         """Return `/info/`: name, labels, models, trainers, strategies, datastore."""
         return self._json("GET", "/info/")
 
-    def upload_image(self, path: Path, *, image_id: str | None = None) -> str:
-        """Upload an image file or zipped DICOM folder; return its id on the server."""
+    def has_image(self, image: str) -> bool:
+        """Return whether the server has an image of this id."""
+        try:
+            self._call("HEAD", "/datastore/image", params={"image": image})
+        except NotFound:
+            return False
+        return True
+
+    def upload_image(self, path: Path, *, image_id: str | None = None, params: dict[str, Any] | None = None) -> str:
+        """Upload an image file or zipped DICOM folder; return its id on the server.
+
+        `params` are facts of the image that its file does not hold, e.g. `{"modality": "MR"}`.
+        """
         query = {"image": image_id} if image_id else {}
         with path.open("rb") as stream:
             files = {"file": (path.name, stream, "application/octet-stream")}
-            data = {"params": json.dumps({"client_id": self.client_id})}
+            data = {"params": json.dumps({"client_id": self.client_id, **(params or {})})}
             reply = self._json("PUT", "/datastore/image", params=query, files=files, data=data)
         return str(reply["image"])
 
@@ -175,7 +187,9 @@ class LabelServer:
         self, request: str, progress: Callable[[Progress], None] | None, cancelled: Callable[[], bool] | None
     ) -> None:
         if cancelled is not None and cancelled():
-            self._call("DELETE", f"/medheart/requests/{request}")
+            # A stock server cannot cancel: there the reply is merely not waited for.
+            with suppress(NotFound):
+                self._call("DELETE", f"/medheart/requests/{request}")
             raise Cancelled("the inference was cancelled")
         if progress is not None and (state := self.request_state(request)) is not None:
             progress(state)

@@ -99,7 +99,8 @@ class Settings:
 
 def _from_environment() -> dict[str, Any]:
     known = {field.name for field in fields(Settings)}
-    pairs = ((name.removeprefix("MEDHEART_").lower(), value) for name, value in os.environ.items())
+    names = (name for name in os.environ if name.startswith("MEDHEART_"))
+    pairs = ((name.removeprefix("MEDHEART_").lower(), os.environ[name]) for name in names)
     return {name: value for name, value in pairs if name in known}
 
 

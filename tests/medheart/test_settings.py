@@ -35,3 +35,12 @@ def test_bad_settings_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 def test_login_switch_reads_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDHEART_REQUIRE_LOGIN", "yes")
     assert Settings.load().require_login is True
+
+
+def test_variables_without_the_prefix_are_not_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MEDHEART_HOME", str(tmp_path))
+    for name in ("HOME", "HOST", "LANGUAGE", "DEVICE"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "/elsewhere")  # set last, so that it would win
+    settings = Settings.load()
+    assert (settings.home, settings.host, settings.language, settings.device) == (tmp_path, "127.0.0.1", "", "auto")
