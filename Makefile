@@ -7,7 +7,7 @@ SHELL := bash
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 	if $$p -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; then echo $$p; break; fi; done)
 BIN := .venv/bin
-PATHS := core server tests benchmarks
+PATHS := core server tests benchmarks SlicerMedHeart
 STUDY ?=
 TASK ?=
 ONCE ?=
@@ -29,11 +29,16 @@ run: setup ## segment, version, measure and report the sample (or STUDY=path, TA
 serve: setup ## start the label server and the service
 	@$(BIN)/medheart serve
 
-test: setup ## all tests
-	@$(BIN)/python -m pytest
+.venv-slicer/ready: requirements-slicer.lock scripts/setup_slicer.sh .venv/ready
+	@bash scripts/setup_slicer.sh
+	@touch $@
 
-check: setup lint contracts types ## what every commit passes: lint, import contracts, types, quick tests
-	@$(BIN)/python -m pytest -m "not slow and not services"
+test: setup .venv-slicer/ready ## all tests; those of the extension on 3D Slicer's engine
+	@$(BIN)/python -m pytest --ignore tests/SlicerMedHeart
+	@.venv-slicer/bin/python -m pytest tests/SlicerMedHeart
+
+check: setup lint contracts types ## what every commit passes: lint, import contracts, types, the quick tests
+	@$(BIN)/python -m pytest -m "not slow and not services and not soak" tests/medheart tests/medheart_runtime tests/medheart_measure
 
 lint:
 	@$(BIN)/ruff check $(PATHS)
@@ -53,6 +58,8 @@ lock: setup ## resolve requirements.lock anew within constraints.txt
 	@$(BIN)/uv pip compile pyproject.toml -c constraints.txt --extra cli --extra models --extra labeling --extra service --extra dev \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--custom-compile-command "make lock" --quiet -o requirements.lock
+	@$(BIN)/uv pip compile requirements-slicer.in --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --custom-compile-command "make lock" --quiet -o requirements-slicer.lock
 
 bench: setup ## all benchmarks, one JSON line each
 	@for f in benchmarks/*.py; do $(BIN)/medheart bench "$$(basename $$f .py)" --json; done
@@ -61,4 +68,4 @@ soak: setup ## long fuzz and crash loops
 	@MEDHEART_SOAK=1 $(BIN)/python -m pytest -m soak
 
 clean: ## remove what setup and run made
-	@rm -rf .venv out
+	@rm -rf .venv .venv-slicer out

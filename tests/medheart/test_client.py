@@ -22,6 +22,7 @@ class WireServer(ThreadingHTTPServer):
 
     seen: list[tuple[str, str, bytes]]
     slow_s = 0.0
+    stock = False
     deleted: threading.Event
 
 
@@ -36,7 +37,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -52,6 +54,10 @@ class Handler(BaseHTTPRequestHandler):
             file = b'\r\n--XX\r\nContent-Disposition: form-data; name="image"; filename="x.nii.gz"\r\n'
             kind = b"Content-Type: application/octet-stream\r\n\r\n"
             self.reply(200, "multipart/form-data; boundary=XX", head + params + file + kind + LABEL + b"\r\n--XX--\r\n")
+        elif self.path == "/datastore/image?image=absent":
+            self.reply(404, "application/json", b"{}")
+        elif self.path.startswith("/medheart/requests/") and self.server.stock:
+            self.reply(404, "application/json", b'{"detail": "Not Found"}')
         elif self.path.startswith("/medheart/requests/"):
             if self.command == "DELETE":
                 self.server.deleted.set()
@@ -59,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.reply(200, "application/json", b'{"image": "case1", "name": "wire"}')
 
-    do_GET = do_POST = do_PUT = do_DELETE = answer
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer
 
 
 @pytest.fixture
@@ -98,6 +104,29 @@ def test_cancel_reaches_the_server_and_raises(client: LabelServer, wire: WireSer
         client.infer("lung-nodule", "case1", cancelled=lambda: True)
     assert wire.deleted.is_set()
     assert time.monotonic() - start < 5
+
+
+def test_a_stock_server_cannot_cancel_but_the_wait_ends(client: LabelServer, wire: WireServer) -> None:
+    wire.slow_s, wire.stock = 3, True
+    start = time.monotonic()
+    with pytest.raises(Cancelled):
+        client.infer("lung-nodule", "case1", cancelled=lambda: True)
+    assert time.monotonic() - start < 2.5
+    assert client.request_state("any") is None
+
+
+def test_whether_an_image_is_there(client: LabelServer) -> None:
+    assert client.has_image("case1")
+    assert not client.has_image("absent")
+
+
+def test_an_upload_says_what_the_file_does_not(client: LabelServer, wire: WireServer, tmp_path: Path) -> None:
+    path = tmp_path / "image.nrrd"
+    path.write_bytes(b"voxels")
+    client.upload_image(path, image_id="case1", params={"modality": "MR"})
+    method, target, body = wire.seen[-1]
+    assert (method, target) == ("PUT", "/datastore/image?image=case1")
+    assert b'"modality": "MR"' in body
 
 
 @pytest.mark.parametrize(("model", "kind"), [("unknown", NotFound), ("full", Busy)])

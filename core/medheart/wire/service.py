@@ -8,14 +8,14 @@ All paths lie under `PREFIX` and answer JSON; errors are `application/problem+js
 Long work is a job: its POST answers 202 with the job and `Location`. The names below are those of
 the workflows a worker registers; each takes one JSON object and returns one.
 
-| job       | request                                  | result                              |
-|-----------|------------------------------------------|-------------------------------------|
-| `import`  | `{"upload", "sha256", "choices", "one_study"}` | `{"cases": [case, …]}`         |
-| `segment` | `{"studies": [id, …], "task", "author"}` | `{"cases": [{"study", "version"}]}` |
-| `measure` | `{"version"}`                            | `{"document"}`                      |
-| `report`  | `{"version", "language"}`                | `{"documents": [id, …]}`            |
-| `export`  | `{"study" or "version", "folder"}`       | `{"files": [path, …]}`              |
-| `train`   | `{"task", "data"}`                       | what the training reports           |
+| job         | request                                        | result                               |
+|-------------|------------------------------------------------|--------------------------------------|
+| `import`    | `{"upload", "sha256", "choices", "one_study"}` | `{"cases": [case, …]}`               |
+| `segment`   | `{"studies": [id, …], "task", "author"}`       | `{"cases": [{"study", "version"}]}`  |
+| `measure`   | `{"version"}`                                  | `{"document"}`                       |
+| `report`    | `{"version", "language"}`                      | `{"documents": [id, …]}`             |
+| `dicom-seg` | `{"version"}`                                  | `{"document"}`                       |
+| `train`     | `{"task", "data", "epochs"}`                   | settings and scores of the training  |
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, Final
 
 __all__ = [
-    "EXPORT",
+    "DICOM_SEG",
     "IMPORT",
     "JOB_NAMES",
     "LABEL_FORMATS",
@@ -48,9 +48,9 @@ IMPORT: Final = "import"
 SEGMENT: Final = "segment"
 MEASURE: Final = "measure"
 REPORT: Final = "report"
-EXPORT: Final = "export"
+DICOM_SEG: Final = "dicom-seg"
 TRAIN: Final = "train"
-JOB_NAMES: Final = (IMPORT, SEGMENT, MEASURE, REPORT, EXPORT, TRAIN)
+JOB_NAMES: Final = (IMPORT, SEGMENT, MEASURE, REPORT, DICOM_SEG, TRAIN)
 
 LABEL_FORMATS: Final = {
     "nii.gz": "application/gzip",

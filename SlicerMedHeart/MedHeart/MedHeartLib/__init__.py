@@ -1,0 +1,1 @@
+"""The parts of the module: parameters, logic and widget, and what carries them."""

@@ -1,0 +1,272 @@
+"""The logic on a real scene, against a real HTTP server that speaks MONAI Label's wire format."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from email import message_from_bytes
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from MedHeartLib.Nrrd import readNrrd, writeNrrd
+
+from medheart.client import LabelServer, Progress
+from medheart.errors import Cancelled, Conflict, GeometryError, MedHeartError, SchemaError
+from medheart.geometry import Geometry
+from medheart.phantom import random_geometry
+from medheart.schema import load_schema
+from medheart.volume import Volume
+
+LABELS = {label.name: label.value for label in load_schema("brain-tumour").labels}
+MODEL = {
+    "type": "segmentation",
+    "labels": LABELS,
+    "description": "Brain tumour",
+    "status": "research",
+    "modality": "MR",
+    "inputs": ["flair", "t1c"],
+}
+
+
+class Server(ThreadingHTTPServer):
+    """Keeps images, labels everything above 50 as oedema, and can be told to misbehave."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.folder = folder
+        self.images: dict[str, tuple[np.ndarray, Geometry]] = {}
+        self.params: dict[str, Any] = {}
+        self.uploads: list[dict[str, Any]] = []
+        self.labels: list[tuple[np.ndarray, Geometry, dict[str, Any]]] = []
+        self.models = {"brain-tumour": MODEL}
+        self.head = "v1"
+        self.hold = threading.Event()
+        self.hold.set()
+        self.shift_mm = 0.0
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def log_message(self, *args: object) -> None:
+        """Keep the test's output quiet."""
+
+    def form(self) -> dict[str, bytes]:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        kind = self.headers["Content-Type"]
+        if "multipart" not in kind:
+            return {name: value[0].encode() for name, value in parse_qs(body.decode()).items()}
+        message = message_from_bytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body)
+        return {
+            str(part.get_param("name", header="content-disposition")): part.get_payload(decode=True)
+            for part in message.walk()
+            if not part.is_multipart()
+        }
+
+    def reply(self, body: bytes, kind: str = "application/json", status: int = 200) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def json(self, data: Any, status: int = 200) -> None:
+        self.reply(json.dumps(data).encode(), status=status)
+
+    def answer(self) -> None:
+        path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
+        image = query.get("image", [""])[0]
+        if path == "/info/":
+            self.json({"models": self.server.models})
+        elif path == "/datastore/image" and self.command == "HEAD":
+            self.reply(b"", status=200 if image in self.server.images else 404)
+        elif path == "/datastore/image":
+            form = self.form()
+            self.server.images[image] = readNrrd(form["file"], image)
+            self.server.uploads.append(json.loads(form["params"]))
+            self.json({"image": image})
+        elif path.startswith("/infer/"):
+            self.infer(image)
+        elif path == "/datastore/label":
+            self.keep()
+        elif path.startswith("/medheart/requests/"):
+            if self.command == "DELETE":
+                self.server.hold.set()
+            self.json({"state": "running", "done": 1, "total": 4})
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = answer
+
+    def infer(self, image: str) -> None:
+        self.server.params = json.loads(self.form()["params"])
+        self.server.hold.wait(10)
+        array, geometry = self.server.images[image]
+        affine = geometry.affine.copy()
+        affine[0, 3] += self.server.shift_mm
+        path = self.server.folder / "result.nrrd"
+        writeNrrd(path, ((array > 50) * np.uint8(2)), Geometry(geometry.shape, affine))
+        params = json.dumps({"label_names": LABELS, "version": {"id": "v1"}}).encode()
+        self.reply(
+            b'--XX\r\nContent-Disposition: form-data; name="params"\r\nContent-Type: application/json\r\n\r\n'
+            + params
+            + b'\r\n--XX\r\nContent-Disposition: form-data; name="image"; filename="r.nrrd"\r\n'
+            + b"Content-Type: application/octet-stream\r\n\r\n"
+            + path.read_bytes()
+            + b"\r\n--XX--\r\n",
+            "multipart/form-data; boundary=XX",
+        )
+
+    def keep(self) -> None:
+        form = self.form()
+        params = json.loads(form["params"])
+        if params.get("base", self.server.head) != self.server.head:
+            self.json({"detail": "the head has moved", "code": "conflict"}, status=409)
+            return
+        self.server.labels.append((*readNrrd(form["label"], "label"), params))
+        self.server.head = f"v{len(self.server.labels) + 1}"
+        self.json({"image": "x", "label": "x", "version": self.server.head})
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.hold.set()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def logic(slicer: Any, scene: Any, server: Server) -> Any:
+    from MedHeartLib.Logic import Logic
+
+    return Logic(scene, LabelServer(f"http://127.0.0.1:{server.server_port}", client_id="ann", timeout_s=10))
+
+
+@pytest.fixture
+def volumes(slicer: Any, scene: Any) -> list[Any]:
+    from MedHeartLib.mrml.Volumes import nodeFromVolume
+
+    rng = np.random.default_rng(0)
+    grid = random_geometry(rng, (7, 8, 9), left_handed=True)
+    arrays = [rng.integers(0, 100, grid.shape).astype(np.int16) for _ in range(2)]
+    return [nodeFromVolume(scene, Volume(array, grid), f"series {n}") for n, array in enumerate(arrays)]
+
+
+def run(logic: Any, volumes: list[Any], **options: Any) -> Any:
+    (task,) = logic.tasks()
+    request = logic.prepareSegment(task, volumes, modality="MR")
+    return logic.segment(request, options.get("report", lambda _: None), options.get("cancelled", lambda: False))
+
+
+def test_one_press_leads_from_volumes_to_a_segmentation(logic: Any, volumes: list[Any], server: Server) -> None:
+    from MedHeartLib.mrml.Segmentations import labelMapFromNode
+    from MedHeartLib.mrml.Volumes import volumeFromNode
+
+    result = run(logic, volumes)
+    node = logic.show(result)
+    image = volumeFromNode(volumes[0])
+    found = labelMapFromNode(node, volumes[0], load_schema("brain-tumour"))
+    np.testing.assert_array_equal(found.array == 2, image.array > 50)
+    sent, grid = server.images[result.image]
+    np.testing.assert_array_equal(sent, image.array)
+    assert grid.matches(image.geometry)
+    assert not result.isEmpty
+    assert server.params["result_extension"] == ".nrrd"
+    assert list(server.params["inputs"]) == ["flair", "t1c"]
+    assert server.params["inputs"]["flair"] == result.image
+    assert [upload["modality"] for upload in server.uploads] == ["MR", "MR"]
+    assert node.GetName() == "series 0 Brain tumour"
+
+
+def test_an_image_goes_up_once(logic: Any, volumes: list[Any], server: Server) -> None:
+    run(logic, volumes)
+    states: list[Progress] = []
+    run(logic, volumes, report=states.append)
+    assert len(server.uploads) == 2
+    assert all(state.state != "uploading" for state in states)
+
+
+def test_a_second_run_makes_a_new_segmentation_and_leaves_the_first(logic: Any, volumes: list[Any], scene: Any) -> None:
+    first = logic.show(run(logic, volumes))
+    second = logic.show(run(logic, volumes))
+    assert first.GetID() != second.GetID()
+    assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 2
+
+
+def test_progress_arrives_and_cancel_ends_the_wait(logic: Any, volumes: list[Any], server: Server) -> None:
+    server.hold.clear()
+    states: list[Progress] = []
+    with pytest.raises(Cancelled):
+        run(logic, volumes, report=states.append, cancelled=lambda: len(states) > 3)
+    assert [state.state for state in states][:2] == ["uploading", "uploading"]
+    assert states[-1] == Progress("running", done=1, total=4)
+
+
+def test_a_label_on_another_grid_is_refused(logic: Any, volumes: list[Any], server: Server) -> None:
+    server.shift_mm = 0.01
+    with pytest.raises(GeometryError, match="grid of the volume"):
+        run(logic, volumes)
+
+
+def test_the_wrong_number_of_volumes_is_refused_before_anything_is_sent(
+    logic: Any, volumes: list[Any], server: Server
+) -> None:
+    with pytest.raises(MedHeartError, match=r"reads \['flair', 't1c'\], got 1"):
+        run(logic, volumes[:1])
+    assert not server.images
+
+
+def test_a_volume_removed_meanwhile_is_said(logic: Any, volumes: list[Any], scene: Any) -> None:
+    result = run(logic, volumes)
+    scene.RemoveNode(volumes[0])
+    with pytest.raises(MedHeartError, match="removed from the scene"):
+        logic.show(result)
+
+
+def test_what_was_corrected_is_submitted_with_values_names_and_base(
+    logic: Any, volumes: list[Any], server: Server
+) -> None:
+    node = logic.show(run(logic, volumes))
+    submission = logic.prepareSubmit(node)
+    logic.submitted(submission, logic.submit(submission))
+    array, grid, params = server.labels[0]
+    np.testing.assert_array_equal(array, submission.labels.array)
+    assert grid.matches(submission.labels.geometry)
+    assert params["label_info"] == [{"name": name, "idx": value} for name, value in LABELS.items()]
+    assert (params["schema"], params["base"], params["model"]) == ("brain-tumour", "v1", "brain-tumour")
+    assert params["client_id"] == "ann"
+    second = logic.prepareSubmit(node)
+    assert second.base == "v2"
+
+
+def test_a_moved_head_is_a_conflict_and_a_branch_is_possible(logic: Any, volumes: list[Any], server: Server) -> None:
+    submission = logic.prepareSubmit(logic.show(run(logic, volumes)))
+    server.head = "v9"
+    with pytest.raises(Conflict):
+        logic.submit(submission)
+    assert not server.labels
+    logic.submit(submission, asBranch=True)
+    assert "base" not in server.labels[0][2]
+
+
+def test_a_segmentation_from_elsewhere_is_not_submitted(logic: Any, scene: Any) -> None:
+    logic.tasks()
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "mine")
+    with pytest.raises(SchemaError, match="'mine' does not come from a task"):
+        logic.prepareSubmit(node)
+
+
+def test_a_stock_server_is_told_nothing_of_schemas_or_bases(logic: Any, volumes: list[Any], server: Server) -> None:
+    server.models = {"organs": {"type": "segmentation", "labels": {"spleen": 2}, "description": "Organs"}}
+    node = logic.show(run(logic, volumes[:1]))
+    logic.submit(logic.prepareSubmit(node))
+    params = server.labels[0][2]
+    assert params["label_info"] == [{"name": "spleen", "idx": 2}]
+    assert not {"schema", "base"} & set(params)
