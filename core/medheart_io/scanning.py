@@ -1,0 +1,270 @@
+"""What is in these files and folders: one candidate per case, and loading one of them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from medheart.errors import ImageRejected, NeedsChoice
+from medheart.volume import Volume
+from medheart_io.archive import unpack_zip
+from medheart_io.boundary import reject, rejecting
+from medheart_io.candidate import Candidate
+from medheart_io.dicom_file import DicomFile, read_dicom_file
+from medheart_io.dicom_kind import kind_of
+from medheart_io.dicom_meta import free_text, identity_of
+from medheart_io.dicom_series import DicomSeries, damage_words, group_series, load_series, plan_series
+from medheart_io.images import as_choices, plan_file, read_image
+from medheart_io.sniff import Format, sniff
+
+__all__ = ["load", "read_only_case", "scan"]
+
+_MAX_FILES = 100_000
+_VOLUME_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".zip")
+_DATA_ENDINGS = (".raw", ".zraw", ".raw.gz")
+_PATIENT = "patient:"
+_TOLD = 6
+
+
+def scan(paths: Iterable[str | Path]) -> list[Candidate]:
+    """Look at files and folders and return one candidate per case; nothing is imported.
+
+    Headers are checked, and the sizes of files against them; voxels are read by `load`.
+
+    Parameters
+    ----------
+    paths : iterable of path-like
+        Each folder is searched with its sub-folders (links are not followed); the files given are one set.
+
+    Returns
+    -------
+    list of Candidate
+        In order of path. A folder without any image gives one rejected candidate. Several patients in one
+        folder turn each of its candidates into `needs_choice` (`several_patients`).
+    """
+    listed = [Path(path) for path in paths]
+    single = [path for path in listed if not path.is_dir()]
+    found = _one_patient(_Found().look_at(single, named=True), "the files") if single else []
+    for folder in listed:
+        if folder.is_dir():
+            found += _scan_folder(folder)
+    return found
+
+
+def _scan_folder(folder: Path) -> list[Candidate]:
+    files: list[Path] = []
+    for parent, _, names in os.walk(folder, followlinks=False):
+        files += [Path(parent) / name for name in names]
+        if len(files) > _MAX_FILES:
+            return [_refused(folder, reject(folder, f"holds more than {_MAX_FILES} files", "too_many_files"))]
+    found = _Found().look_at(sorted(files), named=False)
+    if not found:
+        return [_refused(folder, reject(folder, f"none of its {len(files)} files is an image", "no_image"))]
+    return _one_patient(found, folder.name)
+
+
+@dataclass
+class _Found:
+    """What came to light so far in one folder, or among the files that were named."""
+
+    candidates: list[Candidate] = field(default_factory=list)
+    headers: list[DicomFile] = field(default_factory=list)
+    unreadable: dict[Path, tuple[str, str]] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+
+    def look_at(self, files: Iterable[Path], *, named: bool) -> list[Candidate]:
+        """Return candidates for `files`; `named` files are never skipped."""
+        for path in files:
+            try:
+                if path.is_symlink() and not named:
+                    raise reject(path, "is a link, which is not followed", "link")
+                self._take(path, sniff(path))
+            except ImageRejected as error:
+                self._leave(path, error, named=named)
+        self._assemble()
+        skipped = tuple(sorted(self.skipped))
+        return sorted((replace(c, skipped=skipped) for c in self.candidates), key=lambda c: str(c.path))
+
+    def _take(self, path: Path, kind: Format) -> None:
+        if kind != "dicom":
+            self.candidates.append(_file_candidate(path, kind))
+            return
+        try:
+            self.headers.append(read_dicom_file(path))
+        except ImageRejected as error:
+            if error.code == "not_an_image":
+                raise
+            self.unreadable[path] = (error.message.removeprefix(f"{path.name}: "), error.code)
+
+    def _leave(self, path: Path, error: ImageRejected, *, named: bool) -> None:
+        if named or path.name.lower().endswith(_VOLUME_ENDINGS):
+            self.candidates.append(_refused(path, error))
+        elif not path.name.lower().endswith(_DATA_ENDINGS):
+            self.skipped.append(path.name)
+
+    def _assemble(self) -> None:
+        series = group_series(file for file in self.headers if not file.damage)
+        alone = {path: why for path, why in self.unreadable.items() if not self._attach_near(series, path, why)}
+        lost: dict[str, list[DicomFile]] = {}
+        for file in self.headers:
+            uid = file.text("SeriesInstanceUID")
+            same = [s for s in series if uid and s.frames and s.first.text("SeriesInstanceUID") == uid]
+            same = [s for s in same if file.path.parent in {p.parent for p in s.files}] or same
+            for one in same if file.damage else ():
+                one.damaged[file.path] = (file.damage, file.damage_code)
+            if file.damage and not same:
+                lost.setdefault(uid or str(file.path), []).append(file)
+        self.candidates += [_series_candidate(one) for one in series]
+        self.candidates += [_lost_candidate(files) for files in lost.values()]
+        self.candidates += [_refused(path, reject(path, *why)) for path, why in alone.items()]
+
+    @staticmethod
+    def _attach_near(series: list[DicomSeries], path: Path, why: tuple[str, str]) -> bool:
+        """Let every image of the folder know of a file that does not say to which series it belongs."""
+        near = [s for s in series if s.frames and any(other.parent == path.parent for other in s.files)]
+        for one in near:
+            one.damaged[path] = why
+        return bool(near)
+
+
+def _id(prefix: str, *parts: str) -> str:
+    return f"{prefix}-{hashlib.sha256(chr(0).join(parts).encode('utf-8', 'surrogateescape')).hexdigest()[:10]}"
+
+
+def _described(file: DicomFile, path: Path, files: Iterable[Path]) -> Candidate:
+    paths = tuple(sorted(files))
+    return Candidate(
+        id=_id("series", file.text("SeriesInstanceUID"), *(str(p) for p in paths)),
+        path=path,
+        files=paths,
+        status="accepted",
+        kind=kind_of(file),
+        modality=file.text("Modality"),
+        body_part=file.text("BodyPartExamined"),
+        series_description=free_text(file, "SeriesDescription"),
+        study_uid=file.text("StudyInstanceUID"),
+        series_uid=file.text("SeriesInstanceUID"),
+        study_date=file.text("StudyDate"),
+        study_description=free_text(file, "StudyDescription"),
+        accession=file.text("AccessionNumber"),
+        identity=identity_of(file),
+    )
+
+
+def _series_candidate(series: DicomSeries) -> Candidate:
+    with rejecting(series.path):
+        base = replace(_described(series.first, series.path, series.files), source=series)
+        try:
+            stack = plan_series(series)
+        except ImageRejected as error:
+            return _with_error(base, error)
+        message = f"{len(stack.frames)} slices, {stack.geometry.spacing[2]:.3g} mm apart"
+        return replace(base, geometry=stack.geometry, warnings=stack.warnings, message=message)
+
+
+def _lost_candidate(files: list[DicomFile]) -> Candidate:
+    first = files[0]
+    path = first.path if len(files) == 1 else first.path.parent
+    base = replace(_described(first, path, [file.path for file in files]), kind="other")
+    if len(files) == 1:
+        return _with_error(base, reject(path, first.damage, first.damage_code))
+    return _with_error(base, reject(path, *damage_words({f.path: (f.damage, f.damage_code) for f in files})))
+
+
+def _with_error(base: Candidate, error: ImageRejected) -> Candidate:
+    if isinstance(error, NeedsChoice):
+        return replace(base, status="needs_choice", code=error.code, message=error.message, choices=dict(error.choices))
+    return replace(base, status="rejected", code=error.code, message=error.message)
+
+
+def _refused(path: Path, error: ImageRejected) -> Candidate:
+    base = Candidate(id=_id("file", str(path)), path=path, files=(path,), status="rejected", kind="other")
+    return _with_error(base, error)
+
+
+def _file_candidate(path: Path, kind: Format) -> Candidate:
+    base = Candidate(id=_id("file", str(path)), path=path, files=(path,), status="accepted", source=path)
+    if kind == "zip":
+        return _with_error(base, reject(path, "is a zip; unpack it before scanning", "archive"))
+    try:
+        plan = plan_file(path, kind)
+    except ImageRejected as error:
+        return _with_error(base, error)
+    message = f"{plan.geometry.shape[0]} slices, {plan.geometry.spacing[2]:.3g} mm apart"
+    return replace(base, geometry=plan.geometry, warnings=plan.warnings, message=message)
+
+
+def _one_patient(found: list[Candidate], where: str) -> list[Candidate]:
+    people = {_PATIENT + c.identity.key: c.identity.title for c in found if c.identity.key and c.status != "rejected"}
+    if len(people) < 2:
+        return found
+    message = f"{where}: holds {len(people)} patients, choose one"
+
+    def asked(c: Candidate) -> Candidate:
+        # A file that names nobody may belong to any of them.
+        own = {name: title for name, title in people.items() if name == _PATIENT + c.identity.key} or people
+        text = f"{message}; {c.message}" if c.status == "needs_choice" else message
+        return replace(c, status="needs_choice", code="several_patients", message=text, choices={**own, **c.choices})
+
+    return [c if c.status == "rejected" else asked(c) for c in found]
+
+
+def load(candidate: Candidate, choice: str | Iterable[str] | None = None) -> Volume:
+    """Read the image of a candidate.
+
+    Parameters
+    ----------
+    candidate : Candidate
+        From `scan`.
+    choice : str or iterable of str, optional
+        Options out of `candidate.choices`; several where one question follows another.
+
+    Raises
+    ------
+    ImageRejected
+        If it was rejected, or its pixels cannot be read.
+    NeedsChoice
+        If a choice is missing.
+    """
+    choices = as_choices(choice)
+    if candidate.status == "rejected":
+        raise candidate.error()
+    if candidate.code == "several_patients" and not any(
+        c.startswith(_PATIENT) for c in choices & set(candidate.choices)
+    ):
+        raise candidate.error()
+    if isinstance(candidate.source, DicomSeries):
+        return load_series(candidate.source, choices=choices)
+    return read_image(candidate.path, choice=choices)
+
+
+def read_only_case(path: Path, *, choices: frozenset[str] = frozenset()) -> Volume:
+    """Read the one usable case of a folder, a DICOM file or a zip of either.
+
+    Raises
+    ------
+    NeedsChoice
+        `several_series` where there are several.
+    """
+    if not path.is_dir() and sniff(path) == "zip":
+        with tempfile.TemporaryDirectory(prefix="medheart-") as folder:
+            unpack_zip(path, Path(folder))
+            return read_only_case(Path(folder), choices=choices)
+    with rejecting(path):
+        found = scan([path])
+    usable = [c for c in found if c.status != "rejected"]
+    chosen = [c for c in usable if c.id in choices] or usable
+    if not chosen:
+        if len(found) == 1:
+            raise found[0].error()
+        reasons = "; ".join(dict.fromkeys(c.message for c in found[:_TOLD]))
+        raise reject(path, f"no usable image: {reasons}", found[0].code)
+    if len(chosen) > 1:
+        listed = {c.id: f"{c.modality} {c.series_description} ({c.message})".strip() for c in chosen}
+        text = f"{path.name}: holds {len(chosen)} images, choose one"
+        raise NeedsChoice(text, code="several_series", path=str(path), choices=listed)
+    return load(chosen[0], choices)

@@ -1,0 +1,108 @@
+"""Feed mutated real files to every reader, under a memory limit: `python fuzz_readers.py SEED COUNT FILE…`.
+
+Prints one JSON object: cases, accepted, slowest seconds of processor time, exceptions that are none of ours.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import resource
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from medheart.errors import GeometryError, ImageRejected, SchemaError
+from medheart.schema import load_schema
+from medheart_io import load, read_image, read_labels, scan
+
+LIMIT = 3 * 2**30
+_EXTREMES = [b"\0\0", b"\xff\xff", b"\x7f\x80\0\0", b"\0\0\xc0\x7f", b"\xff\xff\xff\xff", b"nan ", b"-1  ", b"1e99"]
+_SCHEMA = load_schema("hippocampus")
+
+
+def _flip(data: bytearray, dice: random.Random, reach: int) -> None:
+    for _ in range(dice.choice([1, 1, 1, 2, 5, 12])):
+        data[dice.randrange(reach)] = dice.randrange(256)
+
+
+def _extreme(data: bytearray, dice: random.Random, reach: int) -> None:
+    for _ in range(dice.choice([1, 1, 2, 4])):
+        at, word = dice.randrange(reach), dice.choice(_EXTREMES)
+        data[at : at + len(word)] = word
+
+
+def _cut(data: bytearray, dice: random.Random, reach: int) -> None:
+    del data[dice.randrange(1, len(data)) if dice.random() < 0.5 else reach :]
+
+
+def _repeat(data: bytearray, dice: random.Random, reach: int) -> None:
+    start = dice.randrange(reach)
+    data[start:start] = data[start : start + dice.randint(1, 512)]
+
+
+def _drop(data: bytearray, dice: random.Random, reach: int) -> None:
+    start = dice.randrange(reach)
+    del data[start : start + dice.randint(1, 64)]
+
+
+MUTATIONS: list[Callable[[bytearray, random.Random, int], None]] = [_flip, _extreme, _cut, _repeat, _drop]
+
+
+def mutate(data: bytes, dice: random.Random) -> bytes:
+    """Return a damaged copy; three times of four the damage is in the first 3000 bytes."""
+    changed = bytearray(data)
+    for _ in range(dice.choice([1, 1, 1, 3])):
+        reach = max(2, min(len(changed), 3000 if dice.random() < 0.75 else len(changed)))
+        if len(changed) > 2:
+            dice.choice(MUTATIONS)(changed, dice, reach)
+    return bytes(changed)
+
+
+def _everything(path: Path) -> bool:
+    accepted = False
+    for candidate in scan([path.parent]):
+        candidate.to_dict()
+        try:
+            load(candidate, [*candidate.choices, "frame-0", "skip-damaged", "resample-tilt", "resample-even"])
+            accepted = True
+        except ImageRejected:
+            pass
+    with contextlib.suppress(ImageRejected):
+        read_image(path)
+    try:
+        read_labels(path, _SCHEMA)
+        accepted = True
+    except (ImageRejected, SchemaError, GeometryError):
+        pass
+    return accepted
+
+
+def run(seed: int, count: int, files: list[Path]) -> dict[str, object]:
+    """Try `count` mutations of each file."""
+    dice, problems, accepted, slowest = random.Random(seed), [], 0, 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        for source in files:
+            data = source.read_bytes()
+            for number in range(count):
+                path = Path(folder) / f"case{number}" / source.name
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(mutate(data, dice))
+                began = time.process_time()
+                try:
+                    accepted += _everything(path)
+                except Exception:
+                    problems.append(f"{source.name} {number}: {traceback.format_exc()[-1500:]}")
+                slowest = max(slowest, time.process_time() - began)
+                path.unlink()
+                path.parent.rmdir()
+    return {"cases": count * len(files), "accepted": accepted, "slowest_s": slowest, "problems": problems[:5]}
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT))
+    print(json.dumps(run(int(sys.argv[1]), int(sys.argv[2]), [Path(name) for name in sys.argv[3:]])))  # noqa: T201

@@ -1,0 +1,158 @@
+"""Folders with mixed content: one candidate per case, with status, code and message."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from medheart.errors import ImageRejected, NeedsChoice
+from medheart.volume import Volume
+from medheart_io import load, read_image, scan, write_volume
+
+MakeSeries = Callable[..., list[Path]]
+KEYS = {"path", "status", "code", "message", "kind", "shape", "spacing_mm", "orientation"}
+
+
+def test_json_form(series: list[Path]) -> None:
+    (found,) = scan([series[0].parent])
+    data = json.loads(json.dumps(found.to_dict()))
+    assert set(data) >= KEYS
+    assert data["path"] == str(series[0].parent)
+    assert (data["status"], data["code"], data["kind"]) == ("accepted", "ok", "volume")
+    assert (data["shape"], data["spacing_mm"], data["orientation"]) == ([8, 12, 10], [2.5, 0.9, 0.8], "LPS")
+    assert not {"name", "patient_id", "identity"} & set(data)
+
+
+def test_mixed_folder(tmp_path: Path, make_series: MakeSeries, volume: Volume) -> None:
+    make_series(tmp_path / "dicom")
+    write_volume(tmp_path / "a.nii.gz", volume)
+    write_volume(tmp_path / "b.mhd", volume)
+    (tmp_path / "broken.nrrd").write_bytes(b"NRRD0004\nnonsense\n")
+    (tmp_path / "notes.txt").write_text("hello")
+    found = {c.path.name: c for c in scan([tmp_path])}
+    assert {name: c.status for name, c in found.items()} == {
+        "a.nii.gz": "accepted",
+        "b.mhd": "accepted",
+        "broken.nrrd": "rejected",
+        "dicom": "accepted",
+    }
+    assert all(c.skipped == ("notes.txt",) for c in found.values())
+    for name in ("a.nii.gz", "b.mhd"):
+        np.testing.assert_array_equal(load(found[name]).array, volume.array)
+    with pytest.raises(ImageRejected, match=r"broken\.nrrd"):
+        load(found["broken.nrrd"])
+
+
+def test_read_image_asks_which_of_several(tmp_path: Path, volume: Volume) -> None:
+    write_volume(tmp_path / "a.nii.gz", volume)
+    write_volume(tmp_path / "b.nii.gz", volume)
+    with pytest.raises(NeedsChoice, match="2 images") as caught:
+        read_image(tmp_path)
+    for choice in caught.value.choices:
+        assert read_image(tmp_path, choice=choice).digest == volume.digest
+
+
+def test_folders_without_images(tmp_path: Path) -> None:
+    (found,) = scan([tmp_path])
+    assert (found.status, found.code) == ("rejected", "no_image")
+    with pytest.raises(ImageRejected, match="none of its 0 files"):
+        read_image(tmp_path)
+
+
+def test_named_files_are_never_skipped(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    found = scan([tmp_path / "notes.txt", tmp_path / "nothing.nii"])
+    assert {c.path.name: c.code for c in found} == {"notes.txt": "unknown_format", "nothing.nii": "not_found"}
+
+
+def test_named_files_are_one_set(series: list[Path]) -> None:
+    (found,) = scan(series)
+    assert found.geometry is not None
+    assert found.geometry.shape == (8, 12, 10)
+
+
+def test_series_spread_over_folders(tmp_path: Path, series: list[Path]) -> None:
+    whole = read_image(series[0].parent)
+    for number, path in enumerate(series):
+        target = tmp_path / "disc" / f"A{number // 3}"
+        target.mkdir(parents=True, exist_ok=True)
+        path.rename(target / f"I{number}")
+    (found,) = scan([tmp_path / "disc"])
+    np.testing.assert_array_equal(load(found).array, whole.array)
+
+
+def test_two_copies_of_a_series_stay_apart(tmp_path: Path, series: list[Path]) -> None:
+    shutil.copytree(series[0].parent, tmp_path / "copy")
+    found = scan([tmp_path])
+    assert [c.status for c in found] == ["accepted", "accepted"]
+    assert len({c.id for c in found}) == 2
+
+
+def test_two_patients(tmp_path: Path, make_series: MakeSeries, volume: Volume) -> None:
+    make_series(tmp_path / "in" / "one", patient_id="P1", patient_name="王^小明")
+    make_series(tmp_path / "in" / "two", patient_id="P2")
+    write_volume(tmp_path / "in" / "anonymous.nii.gz", volume)
+    found = {c.path.name: c for c in scan([tmp_path / "in"])}
+    assert {c.code for c in found.values()} == {"several_patients"}
+    assert list(found["one"].choices.values()) == ["王小明 (P1)"]
+    assert len(found["anonymous.nii.gz"].choices) == 2
+    with pytest.raises(NeedsChoice):
+        load(found["one"], next(iter(found["two"].choices)))
+    assert load(found["one"], next(iter(found["one"].choices))).array.shape == (8, 12, 10)
+
+
+def test_links_are_not_followed(tmp_path: Path, make_series: MakeSeries) -> None:
+    outside = make_series(tmp_path / "outside")
+    inside = tmp_path / "inside"
+    make_series(inside / "series", patient_id="P2")
+    (inside / "linked").symlink_to(outside[0].parent)
+    (inside / "one.dcm").symlink_to(outside[0])
+    (found,) = scan([inside])
+    assert found.identity.patient_id == "P2"
+    assert found.skipped == ("one.dcm",)
+
+
+def test_the_directory_of_a_disc_is_skipped(series: list[Path]) -> None:
+    dataset = pydicom.dcmread(series[0])
+    directory = pydicom.Dataset()
+    directory.file_meta = dataset.file_meta
+    directory.file_meta.MediaStorageSOPClassUID = pydicom.uid.MediaStorageDirectoryStorage
+    directory.FileSetID = "DISC"
+    directory.save_as(series[0].parent / "DICOMDIR", enforce_file_format=True)
+    (found,) = scan([series[0].parent])
+    assert (found.status, found.skipped) == ("accepted", ("DICOMDIR",))
+
+
+def test_special_files_do_not_block(tmp_path: Path, make_series: MakeSeries) -> None:
+    make_series(tmp_path / "in")
+    os.mkfifo(tmp_path / "in" / "pipe.dcm")
+    (found,) = scan([tmp_path / "in"])
+    assert found.status == "accepted"
+
+
+def test_names_that_are_no_utf8(tmp_path: Path, volume: Volume) -> None:
+    name = os.fsdecode("肝脏.nii.gz".encode("gb18030"))
+    write_volume(tmp_path / "a.nii.gz", volume).rename(tmp_path / name)
+    (found,) = scan([tmp_path])
+    text = json.dumps(found.to_dict(), ensure_ascii=False)
+    assert "肝脏.nii.gz" in text
+    text.encode()
+    assert load(found).digest == volume.digest
+
+
+def test_zip_of_a_series(tmp_path: Path, series: list[Path]) -> None:
+    with zipfile.ZipFile(tmp_path / "series.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in series:
+            archive.write(path, f"study/{path.name}")
+    zipped = read_image(tmp_path / "series.zip")
+    assert zipped.digest == read_image(series[0].parent).digest
+    (found,) = scan([tmp_path / "series.zip"])
+    assert (found.status, found.code) == ("rejected", "archive")
