@@ -1,0 +1,66 @@
+"""The tables of a report."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from medheart import Code, Geometry, LabelClass, LabelMap, LabelSchema, Volume
+from medheart_reports.phrases import load_phrases
+from medheart_reports.tables import details, findings, method_rows
+
+CODE = Code("SCT", "123037004", "Anatomical Structure")
+SAY = load_phrases("en")
+
+
+@pytest.fixture
+def many():
+    """Twelve labels: the first eleven are boxes of growing size, the last has no voxel."""
+    schema = LabelSchema(
+        "many", "1", tuple(LabelClass(v, f"box_{v}", {"en": f"Box {v}"}, CODE, CODE, (v, 9, 9)) for v in range(1, 13))
+    )
+    array = np.zeros((24, 6, 30), np.uint8)
+    for value in range(1, 12):
+        array[2 * value - 1, 2, 1 : 2 + value] = value
+    return LabelMap(array, Geometry.from_parts(shape=array.shape, spacing=(1, 1, 1)), schema)
+
+
+def test_many_labels_list_the_largest_first_and_count_the_rest(many, build):
+    table = findings(build(many, Volume(many.array, many.geometry, "CT"), task=None), SAY)
+    assert [label["name"] for label in table["labels"]] == [f"Box {v}" for v in range(11, 3, -1)]
+    assert table["more"] == "4 more labels: see All measurements."
+    assert table["found"] == "11 of 12 labels found"
+
+
+def test_many_labels_share_one_table_of_details(many, build):
+    table = details(build(many, Volume(many.array, many.geometry, "CT"), task=None), SAY)
+    assert table["labels"] == []
+    assert [row["name"] for row in table["compact"]["rows"]] == [f"Box {v}" for v in range(1, 12)]
+    assert {len(row["cells"]) for row in table["compact"]["rows"]} == {len(table["compact"]["head"])}
+
+
+def test_an_absent_label_is_said_not_to_exclude_disease(hippocampus, build):
+    labels, image = hippocampus
+    only_posterior = labels.with_array(np.where(labels.array == 2, labels.array, 0).astype(np.uint8))
+    content = build(only_posterior, image, task=None)
+    first, second = findings(content, SAY)["labels"]
+    assert first["absent"] == "not detected, does not exclude disease"
+    assert first["rows"] == []
+    assert second["absent"] == ""
+    assert [label["name"] for label in details(content, SAY)["labels"]] == [second["name"]]
+
+
+def test_a_label_of_several_parts_lists_them(nodules, build):
+    (label,) = findings(build(*nodules, task=None), SAY)["labels"]
+    assert [row["name"] for row in label["rows"]] == ["all", "1", "2", "3"]
+    assert label["rows"][0]["cells"][1:] == ["", ""]
+    volumes = [float(row["cells"][0].split()[0]) for row in label["rows"]]
+    assert volumes[0] == pytest.approx(sum(volumes[1:]), abs=2)
+
+
+def test_every_quantity_measured_is_defined(nodules, build):
+    content = build(*nodules, task=None)
+    measured = {m["code"] for m in content.measurements["labels"][0]["measurements"]}
+    rows = method_rows(content, SAY)
+    assert len(rows) == len(measured)
+    assert all(all(row) for row in rows)
