@@ -1,0 +1,36 @@
+"""Run the model host: `python -m medheart_models.host`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from medheart.errors import MedHeartError
+from medheart.settings import Settings
+from medheart_models.host.server import Limits, serve
+from medheart_models.tasks import load_task, task_ids
+
+_MIB = 1 << 20
+
+
+def main() -> int:
+    """Serve until a signal; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m medheart_models.host", description="Serve the loaded networks.")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], help="where networks run")
+    parser.add_argument("--queue", type=int, default=Limits.queue, help="requests that may wait")
+    parser.add_argument("--images-mib", type=int, default=Limits.images // _MIB, help="memory for images")
+    parser.add_argument("--prepared-mib", type=int, default=Limits.prepared // _MIB, help="memory for prepared images")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    limits = Limits(options.queue, options.images_mib * _MIB, options.prepared_mib * _MIB)
+    try:
+        serve(Settings.load(device=options.device), load_task=load_task, task_ids=task_ids(), limits=limits)
+    except MedHeartError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Training, evaluation and export of networks. Needs torch; nothing of inference imports it."""
