@@ -1,0 +1,136 @@
+"""Training and batch inference as MONAI Label's tasks, with a real job worker."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from medheart.settings import Settings
+
+WORKER = """
+import time
+from medheart.errors import Cancelled
+from medheart.settings import Settings
+from medheart.wire import service as wire
+from medheart_jobs import Registry, cancelled, report_progress, run_step, run_worker
+
+registry = Registry()
+
+@registry.job(wire.TRAIN)
+def train(task, data, epochs=None):
+    def work():
+        for epoch in range(epochs):
+            report_progress(epoch, epochs, f"epoch {epoch}")
+            if cancelled():
+                raise Cancelled("stopped")
+            time.sleep(0.1)
+    run_step(work, name="train")
+    return {"task": task, "epochs": epochs}
+
+@registry.job(wire.SEGMENT)
+def segment(studies, task, author):
+    def one(n, study):
+        if n == 0:
+            return {"study": study, "version": None, "error": {"code": "unreadable", "message": "damaged"}}
+        return {"study": study, "version": f"version-of-{study}"}
+    return {"cases": [run_step(one, n, study, name=study) for n, study in enumerate(studies)]}
+
+run_worker(Settings.load(), registry, executor="test", polling_s=0.1)
+"""
+
+
+@pytest.fixture(scope="module")
+def job_server(server):
+    """Return the server with a job worker and data to train on."""
+    (server.home / "training-data").mkdir(exist_ok=True)
+    environment = {**os.environ, "MEDHEART_HOME": str(server.home)}
+    log = server.home / "worker.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen([sys.executable, "-c", WORKER], env=environment, stdout=stream, stderr=stream)
+    yield server
+    process.terminate()
+    try:
+        process.wait(40)
+    finally:
+        process.kill()
+
+
+def wait_for(server, path, wanted, *, seconds=60):
+    until = time.monotonic() + seconds
+    while (task := server.call("GET", path).json()).get("status") not in wanted:
+        assert time.monotonic() < until, task
+        time.sleep(0.1)
+    return task
+
+
+def test_a_training_runs_is_told_and_ends(job_server):
+    started = job_server.call("POST", "/train/hippocampus", json={"max_epochs": 15, "client_id": "trainer"})
+    assert started.status_code == 200, started.text
+    task = started.json()
+    assert task["status"] in {"SUBMITTED", "RUNNING"}
+    assert task["request"]["model"] == "hippocampus"
+    assert task["start_ts"]
+    again = job_server.call("POST", "/train/hippocampus", json={"max_epochs": 1})
+    assert again.status_code == 429
+    assert int(again.headers["Retry-After"]) > 0
+    running = wait_for(job_server, "/train/?check_if_running=true", {"RUNNING"})
+    assert running["id"] == task["id"]
+    until = time.monotonic() + 30
+    while not job_server.call("GET", "/info/").json()["train_stats"]["hippocampus"].get("epoch"):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    done = wait_for(job_server, "/train/", {"DONE"})
+    assert done["result"] == {"task": "hippocampus", "epochs": 15}
+    assert job_server.call("GET", "/train/?check_if_running=true").status_code == 404
+    assert [item["id"] for item in job_server.call("GET", "/train/?all=true").json()] == [task["id"]]
+
+
+def test_delete_stops_all_that_run_and_wait(job_server):
+    for _ in range(3):
+        reply = job_server.call("POST", "/train/hippocampus?enqueue=true", json={"max_epochs": 600})
+        assert reply.status_code == 200, reply.text
+    wait_for(job_server, "/train/?check_if_running=true", {"RUNNING"})
+    assert job_server.call("DELETE", "/train/").json()["status"] == "STOPPED"
+    words = {task["status"] for task in job_server.call("GET", "/train/?all=true").json()[-3:]}
+    assert words == {"STOPPED"}
+    assert job_server.call("DELETE", "/train/").json() is None
+
+
+def test_a_bad_number_of_epochs_is_refused(job_server):
+    for epochs in (0, -1, "x", 1.5, True):
+        reply = job_server.call("POST", "/train/hippocampus", json={"max_epochs": epochs})
+        assert reply.status_code == 400, epochs
+
+
+def test_one_failing_image_stops_no_batch(job_server, bright_cube):
+    ids = [job_server.put_image(bright_cube()) for _ in range(2)]
+    reply = job_server.call("POST", "/batch/infer/hippocampus?images=all", json={})
+    assert reply.status_code == 200, reply.text
+    task = wait_for(job_server, "/batch/infer", {"DONE"})
+    assert set(ids) <= set(task["result"])
+    failed = [image for image, case in task["result"].items() if case.get("error")]
+    assert len(failed) == 1
+    assert all(case["version"] for image, case in task["result"].items() if image not in failed)
+
+
+def test_a_batch_can_be_waited_for(job_server):
+    query = {"images": "unlabeled", "run_sync": "true"}
+    reply = job_server.call("POST", "/batch/infer/hippocampus", params=query, json={"max_batch_size": 2})
+    assert reply.status_code == 200, reply.text
+    assert len(reply.json()) == 2
+    bad = job_server.call("POST", "/batch/infer/hippocampus", params={"images": "some"})
+    assert bad.status_code == 400
+
+
+def test_the_jobs_are_those_of_the_wire(job_server):
+    """Tasks are told of what was asked for here only, though others ask for the same jobs."""
+    from medheart_jobs import Jobs
+
+    with Jobs(Settings(home=job_server.home).jobs_url) as jobs:
+        job = jobs.enqueue("segment", {"studies": ["x"], "task": None, "author": "service"})
+        jobs.wait(job, timeout_s=30)
+    assert all(task["id"] != job for task in job_server.call("GET", "/batch/infer?all=true").json())
