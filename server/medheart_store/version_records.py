@@ -12,7 +12,7 @@ import hashlib
 import json
 from typing import Any, Literal, get_args
 
-from sqlalchemy import Connection, RowMapping, Select, insert, select, update
+from sqlalchemy import Connection, RowMapping, Select, func, insert, select, update
 
 from medheart.errors import NotFound, StoreError
 from medheart.records import LabelVersion, VersionEvent, VersionState
@@ -21,6 +21,8 @@ from medheart_store.database import Database
 from medheart_store.tables import events, heads, schemas, versions
 
 __all__ = ["VersionRecords", "schema_digest"]
+
+_OVERLAP = 256
 
 
 def schema_digest(schema: LabelSchema) -> str:
@@ -69,6 +71,27 @@ class VersionRecords(Database):
             self._series_row(connection, image)
             row = connection.execute(query.order_by(versions.c.number.desc()).limit(1)).mappings().one_or_none()
         return _to_version(row) if row else None
+
+    def changed_images(self, since: tuple[int, int] = (0, 0)) -> tuple[set[str], tuple[int, int]]:
+        """Return the images with new versions or events, and the mark to ask with next time.
+
+        Cheap where nothing changed. An image may be named again though nothing changed since.
+
+        Parameters
+        ----------
+        since : tuple of int
+            Mark that an earlier call returned; (0, 0) names every image that has versions.
+        """
+        with self._read() as connection:
+            count, last = connection.execute(select(func.count(events.c.id), func.max(events.c.id))).one()
+            mark = (int(count), int(last or 0))
+            if mark == since:
+                return set(), mark
+            query = select(versions.c.image).join(events, versions.c.id == events.c.version).distinct()
+            # Events of transactions that overlap may become visible out of order.
+            newer = events.c.id > since[1] - _OVERLAP
+            rows = connection.execute(query.where(versions.c.tenant == self._tenant, newer))
+            return {str(row.image) for row in rows}, mark
 
     def lineage(self, version_id: str) -> list[LabelVersion]:
         """Return a version and all it comes from, the version first, then by falling number."""

@@ -1,0 +1,59 @@
+"""Options that several verbs share, and the settings and store behind them."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medheart.client import LabelServer
+from medheart.settings import Settings
+
+if TYPE_CHECKING:
+    from medheart_store import Store
+
+__all__ = ["AsJson", "Device", "Local", "author", "client", "label_server", "open_store"]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines on stdout.")]
+_LIVE_S = 3.0
+
+Local = Annotated[bool, typer.Option("--local", help="Work in this process, without any server.")]
+Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.", metavar="DEVICE")]
+
+
+@contextmanager
+def open_store(settings: Settings) -> Iterator[Store]:
+    """Open the store of this installation while the block runs."""
+    from medheart_store import Store
+
+    with Store.open(settings.store_dir) as store:
+        yield store
+
+
+def label_server(settings: Settings) -> LabelServer | None:
+    """Return a client of the label server if one answers, else None."""
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            f"{settings.label_url}/livez", timeout=_LIVE_S
+        ):
+            return client(settings)
+    except OSError:
+        return None
+
+
+def client(settings: Settings) -> LabelServer:
+    """Return a client of the label server; it signs in with MEDHEART_KEY where that is set."""
+    return LabelServer(settings.label_url, client_id=author(), token=os.environ.get("MEDHEART_KEY"))
+
+
+def author() -> str:
+    """Return the name under which this user's versions are kept."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "local"

@@ -1,0 +1,52 @@
+"""How the result of the main job is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medheart.schema import load_schema, schema_ids
+from medheart_cli.console import language, note, print_table, text
+
+if TYPE_CHECKING:
+    from medheart_measure import MeasurementTable
+    from medheart_work.thread import StudyResult
+
+__all__ = ["print_results"]
+
+
+def print_results(result: StudyResult) -> None:
+    """Print what was found in a study: task, table of labels, times, files."""
+    task = result.choice.task
+    note(text("study", study=result.study))
+    if task is None:
+        note(text("nothing_segmented"))
+        for name, reasons in result.choice.refused.items():
+            note(f"  {name}: " + "; ".join(reason.text(language()) for reason in reasons))
+    else:
+        note(text("task_taken", title=task.title(language()), origin=task.origin))
+        for reason in (*result.choice.reasons, *result.choice.warnings):
+            note(f"  {reason.text(language())}")
+    for table in result.tables:
+        columns = [text(key) for key in ("label", "parts", "volume", "diameter")]
+        print_table(columns, _rows(table), right=(1, 2, 3))
+        if not any(label.components for label in table.labels):
+            note(text("not_detected"))
+    if task is not None and task.status == "research":
+        note(text("research_only"))
+    times = [(text(f"step_{step}"), f"{seconds:.1f} s") for step, seconds in result.seconds.items()]
+    print_table([text("step"), text("time")], times, right=(1,))
+    for path in result.files:
+        note(f"  {path}")
+
+
+def _rows(table: MeasurementTable) -> list[tuple[str, ...]]:
+    shipped = load_schema(table.schema_id).labels if table.schema_id in schema_ids() else ()
+    names = {label.name: label.display_name(language()) for label in shipped}
+    rows: list[tuple[str, ...]] = []
+    for label in table.labels:
+        cells = {m.code: f"{m.value:.{m.digits}f} {m.unit}" for m in label.measurements}
+        parts = str(int(label["component_count"].value)) if "component_count" in cells else ""
+        rows.append(
+            (names.get(label.name, label.name), parts, cells.get("volume", ""), cells.get("max_diameter_3d", ""))
+        )
+    return rows

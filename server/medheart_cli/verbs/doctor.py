@@ -1,0 +1,38 @@
+"""`medheart doctor`: whether this installation is whole."""
+
+from __future__ import annotations
+
+import typer
+
+from medheart.settings import Settings
+from medheart_cli.console import note, print_json, print_table, text
+from medheart_cli.verbs._options import AsJson
+
+__all__ = ["app"]
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command(
+    help="""Check Python, packages, networks, ports, disk, GPU, store and fonts; say what is missing.
+
+    Exit code 1 where something is missing.
+
+    Example:
+
+    medheart doctor --json"""
+)
+def doctor(as_json: AsJson = False) -> int:
+    """Examine."""
+    from medheart_work.doctor import examine
+
+    findings = list(examine(Settings.load()))
+    missing = [finding for finding in findings if finding.verdict == "missing"]
+    if as_json:
+        print_json({"ok": not missing, "findings": [finding.to_dict() for finding in findings]})
+    else:
+        keys = ("checked", "verdict", "message", "remedy")
+        rows = [(f.name, text(f"verdict_{f.verdict}"), f.message, f.remedy) for f in findings]
+        print_table([text(key) for key in keys], rows)
+        note(text("doctor_missing", count=len(missing)) if missing else text("doctor_ok"))
+    return 1 if missing else 0

@@ -1,0 +1,60 @@
+// What every part of the page needs: texts in two languages, elements, calls to the service.
+let texts = {};
+let code = localStorage.getItem("language") || (navigator.language.startsWith("zh") ? "zh" : "en");
+
+export const language = () => code;
+
+export async function startLanguage() {
+  texts = await (await fetch("/static/texts.json")).json();
+  setLanguage(code);
+}
+
+export function setLanguage(chosen) {
+  code = chosen;
+  localStorage.setItem("language", chosen);
+  document.documentElement.lang = chosen;
+  document.querySelector("#language").textContent = say("_language");
+  for (const node of document.querySelectorAll("[data-text]")) node.textContent = say(node.dataset.text);
+  for (const node of document.querySelectorAll("[data-placeholder]")) node.placeholder = say(node.dataset.placeholder);
+}
+
+export function say(key, values = {}) {
+  const text = texts[code][key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+// Texts become text nodes, never markup.
+export function element(name, attributes = {}, ...children) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (value !== false && value !== null && value !== undefined) node.setAttribute(key, value);
+  }
+  node.append(...children.flat().filter((child) => child !== "" && child !== null));
+  return node;
+}
+
+export function fill(selector, children) {
+  document.querySelector(selector).replaceChildren(...children);
+}
+
+export async function call(method, path, body) {
+  const options = { method };
+  if (body instanceof FormData) options.body = body;
+  else if (body) { options.body = JSON.stringify(body); options.headers = { "Content-Type": "application/json" }; }
+  const reply = await fetch(`/api/v1${path}`, options);
+  const data = await reply.json();
+  if (!reply.ok) throw Object.assign(new Error(data.detail || reply.statusText), { code: data.code, status: reply.status });
+  return data;
+}
+
+export const day = (date) => date.replace(/^(\d{4})(\d{2})(\d{2})$/, "$1-$2-$3");
+
+let hiding = 0;
+export function tell(message, lasting = false) {
+  const box = document.querySelector("#message");
+  box.textContent = message;
+  box.hidden = false;
+  clearTimeout(hiding);
+  hiding = setTimeout(() => { box.hidden = true; }, lasting ? 12000 : 3500);
+}

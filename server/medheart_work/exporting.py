@@ -1,0 +1,148 @@
+"""From the store to files: labels in every format, measurements and reports, each whole or not at all."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from medheart.errors import MedHeartError, NotFound
+from medheart.records import Document, LabelVersion
+from medheart_io import write_dicom_seg, write_labels
+from medheart_store import Store
+from medheart_work.files import appearing, write_whole
+from medheart_work.measuring import measure_version, measured
+
+__all__ = [
+    "DICOM_SEG",
+    "LABEL_ENDINGS",
+    "export_labels",
+    "export_named",
+    "export_version",
+    "keep_dicom_seg",
+    "write_label",
+]
+
+LABEL_ENDINGS = ("nii.gz", "seg.nrrd", "dcm")
+"""Formats of `export_labels`; `dcm` is a DICOM SEG."""
+
+DICOM_SEG = "dicom-seg"
+"""Kind of the store's documents that are a version as DICOM SEG."""
+
+
+def export_version(store: Store, version_id: str, folder: Path) -> list[Path]:
+    """Write label files, measurements and the latest reports of a version into a folder.
+
+    Returns
+    -------
+    list of pathlib.Path
+        `label.nii.gz`, `label.seg.nrrd`, `label.dcm`, `measurements.json`, `report.html`, `report.pdf`
+        (reports only where some were made).
+    """
+    files = export_labels(store, version_id, folder)
+    if measured(store, version_id) is None:
+        measure_version(store, version_id)
+    document = measured(store, version_id)
+    assert document is not None
+    files.append(write_whole(folder / "measurements.json", store.document_data(document.id)))
+    latest = {one.media_type: one for one in store.documents(version_id, kind="report")}
+    for ending, media_type in (("html", "text/html"), ("pdf", "application/pdf")):
+        if media_type in latest:
+            files.append(write_whole(folder / f"report.{ending}", store.document_data(latest[media_type].id)))
+    return files
+
+
+def export_labels(
+    store: Store, version_id: str, folder: Path, *, endings: Sequence[str] = LABEL_ENDINGS, name: str = "label"
+) -> list[Path]:
+    """Write a version's label into `folder` as `<name>.<ending>` for each ending."""
+    return [write_label(store, version_id, folder / f"{name}.{ending}") for ending in endings]
+
+
+def write_label(store: Store, version_id: str, path: Path) -> Path:
+    """Write a version's label to a file; the ending selects the format, `.dcm` is a DICOM SEG.
+
+    A DICOM SEG refers to the original files of its image where the image came as DICOM.
+
+    Raises
+    ------
+    MedHeartError
+        If the ending is not known.
+    """
+    if not path.name.endswith((".nii", ".nii.gz", ".nrrd", ".mha", ".dcm")):
+        expected = ".nii.gz, .nii, .seg.nrrd, .nrrd, .mha or .dcm"
+        raise MedHeartError(f"{path}: a label file ends in {expected}", code="usage")
+    labels = store.labels(version_id)
+    with appearing(path) as temporary:
+        if path.name.endswith(".dcm"):
+            _write_seg(store, version_id, temporary)
+        else:
+            write_labels(temporary, labels, title=version_id)
+    return path
+
+
+def _write_seg(store: Store, version_id: str, path: Path) -> None:
+    version = store.version(version_id)
+    series = store.series(version.image)
+    study = store.study(series.study)
+    with tempfile.TemporaryDirectory(prefix="medheart-") as folder:
+        files = store.originals(version.image, Path(folder))
+        is_dicom = bool(files) and series.meta.get("provenance", {}).get("format") == "dicom"
+        write_dicom_seg(
+            path,
+            store.labels(version_id),
+            origin=version.origin,
+            source=Path(folder) if is_dicom else None,
+            model=version.origin if "@" in version.origin else "",
+            modality=series.modality or "CT",
+            patient_id=study.patient,
+            author=version.author if "^" in version.author else f"{version.author}^",
+        )
+
+
+def keep_dicom_seg(store: Store, version_id: str) -> Document:
+    """Keep the DICOM SEG of a version as a document of it; one that is there already stays."""
+    known = store.documents(version_id, kind=DICOM_SEG)
+    if known:
+        return known[-1]
+    with tempfile.TemporaryDirectory(prefix="medheart-") as folder:
+        path = write_label(store, version_id, Path(folder) / "label.dcm")
+        return store.add_document(version_id, DICOM_SEG, "application/dicom", path.read_bytes())
+
+
+def export_named(store: Store, name: str, folder: Path) -> list[Path]:
+    """Export a version, or the heads of a series or of every series of a study.
+
+    Each study gets a folder; where several series have labels, each gets one inside.
+
+    Raises
+    ------
+    NotFound
+        If nothing has this id, or nothing of it has a label.
+    """
+    versions = _versions_named(store, name)
+    if not versions:
+        raise NotFound(f"{name!r} has no label version to export")
+    files = []
+    for version in versions:
+        home = folder / store.series(version.image).study
+        files += export_version(store, version.id, home if len(versions) == 1 else home / version.image)
+    return files
+
+
+def _versions_named(store: Store, name: str) -> list[LabelVersion]:
+    for find in (_heads_of_study, _heads_of_series):
+        try:
+            return find(store, name)
+        except NotFound:
+            continue
+    return [store.version(name)]
+
+
+def _heads_of_study(store: Store, name: str) -> list[LabelVersion]:
+    return [head for series in store.study(name).series if (head := store.head(series.id)) is not None]
+
+
+def _heads_of_series(store: Store, name: str) -> list[LabelVersion]:
+    head = store.head(name)
+    return [] if head is None else [head]

@@ -1,0 +1,213 @@
+"""From files and folders to studies in the store.
+
+Every case gets an answer: accepted, needs a choice of a person, or rejected with the reason. Who the
+patient is stays outside the records: they carry a pseudonym made with the site's key. Importing the
+same files again finds what is there.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from medheart.errors import Conflict, ImageRejected, NeedsChoice
+from medheart.records import Series, Study
+from medheart.settings import Settings
+from medheart.volume import Volume
+from medheart_io import Candidate, load, scan, unpack_zip
+from medheart_models.facts import mentions
+from medheart_models.tasks import load_task, task_ids
+from medheart_store import Store
+from medheart_work.identity import SiteKey
+from medheart_work.import_labels import import_segmentation
+
+__all__ = ["ImportedCase", "Progress", "import_paths"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is done, how many parts are done, and how many there are."""
+
+
+@dataclass(frozen=True)
+class ImportedCase:
+    """What became of one case.
+
+    Parameters
+    ----------
+    candidate : Candidate
+        What was found; `status`, `code` and `message` are those of the whole import.
+    study, series : str
+        Ids in the store; empty in a dry run and where it was not accepted.
+    """
+
+    candidate: Candidate
+    study: str = ""
+    series: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it is (or, in a dry run, would be) in the store."""
+        return self.candidate.status == "accepted"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-serialisable dict without identity."""
+        return {**self.candidate.to_dict(), "study": self.study, "series": self.series}
+
+
+def import_paths(
+    store: Store,
+    settings: Settings,
+    paths: Sequence[Path],
+    *,
+    choices: Iterable[str] = (),
+    one_study: bool = False,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> tuple[ImportedCase, ...]:
+    """Import all cases of files and folders.
+
+    Parameters
+    ----------
+    store, settings
+        Where to, and whose site key.
+    paths : sequence of pathlib.Path
+        Files, folders, or zip files of either.
+    choices : iterable of str
+        Answers to what a case asked before: keys of `candidate.choices`.
+    one_study : bool
+        Treat files that name no study (NIfTI, NRRD, MetaImage) as images of one study.
+    dry_run : bool
+        Only say what would happen.
+
+    Returns
+    -------
+    tuple of ImportedCase
+        One per case, in the order of the paths.
+
+    Raises
+    ------
+    ImageRejected
+        If a path does not exist, or a zip cannot be unpacked.
+    """
+    with _unpacked(paths) as readable:
+        given = {folder: path for path, folder in zip(paths, readable, strict=True) if folder != path}
+        found = [_as_given(candidate, given) for candidate in scan(readable)]
+        if dry_run:
+            return tuple(ImportedCase(candidate) for candidate in found)
+        importer = _Importer(store, SiteKey(settings), frozenset(choices), one_study)
+        # Images first: segmentations refer to them.
+        order = sorted(range(len(found)), key=lambda n: found[n].kind == "segmentation")
+        cases = {}
+        for done, n in enumerate(order):
+            if progress:
+                progress(found[n].path.name, done, len(found))
+            cases[n] = importer.take(found[n])
+        return tuple(cases[n] for n in range(len(found)))
+
+
+@contextmanager
+def _unpacked(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """Replace every zip file by the folder it unpacks to while the block runs."""
+    for path in paths:
+        if not path.exists():
+            raise ImageRejected(f"{path}: there is no such file or folder", code="not_there", path=str(path))
+    with tempfile.TemporaryDirectory(prefix="medheart-") as spool:
+        readable = []
+        for n, path in enumerate(paths):
+            if path.is_file() and path.suffix.lower() == ".zip":
+                folder = Path(spool) / str(n)
+                folder.mkdir()
+                unpack_zip(path, folder)
+                readable.append(folder)
+            else:
+                readable.append(path)
+        yield readable
+
+
+def _as_given(candidate: Candidate, given: Mapping[Path, Path]) -> Candidate:
+    """Name a case out of a zip by the zip and its place inside."""
+    for folder, path in given.items():
+        if candidate.path.is_relative_to(folder):
+            return replace(candidate, path=path / candidate.path.relative_to(folder))
+    return candidate
+
+
+def _hints_in(name: str) -> str:
+    """Return the words of a file name that tell a task's inputs apart; the rest may name a person."""
+    hints = {hint for task_id in task_ids() for item in load_task(task_id).inputs for hint in item.hints}
+    return " ".join(sorted(hint for hint in hints if mentions(name, hint)))
+
+
+@dataclass
+class _Importer:
+    store: Store
+    key: SiteKey
+    choices: frozenset[str]
+    one_study: bool
+    images: dict[str, str] = field(default_factory=dict)
+    _shared: str = ""
+
+    def take(self, candidate: Candidate) -> ImportedCase:
+        """Import one case; whatever is wrong with it becomes part of the answer."""
+        if candidate.kind == "segmentation":
+            answer, image = import_segmentation(self.store, candidate, self.images)
+            return ImportedCase(answer, self.store.series(image).study if image else "", image)
+        if candidate.status == "rejected":
+            return ImportedCase(candidate)
+        try:
+            volume = load(candidate, self.choices & set(candidate.choices))
+        except NeedsChoice as error:
+            asked = dict(error.choices)
+            return ImportedCase(
+                replace(candidate, status="needs_choice", code=error.code, message=error.message, choices=asked)
+            )
+        except ImageRejected as error:
+            return ImportedCase(replace(candidate, status="rejected", code=error.code, message=error.message))
+        return self._keep(candidate, volume)
+
+    def _keep(self, candidate: Candidate, volume: Volume) -> ImportedCase:
+        study = self._study(candidate, volume)
+        record = self._series(candidate, volume, study.id)
+        self.store.add_study(study)
+        series = self.store.add_series(record, volume)
+        if candidate.series_uid:
+            self.images[candidate.series_uid] = series.id
+        message = candidate.message
+        try:
+            self.store.add_originals(series.id, candidate.files)
+        except Conflict:
+            message = f"{message}; the same image came before from other files, which are kept"
+        taken = replace(
+            candidate, status="accepted", code="ok", message=message, geometry=volume.geometry, modality=volume.modality
+        )
+        return ImportedCase(taken, study.id, series.id)
+
+    def _study(self, candidate: Candidate, volume: Volume) -> Study:
+        who = candidate.identity
+        patient = "\x00".join((who.issuer, who.patient_id)) if who.patient_id else who.key
+        if not self._shared and not candidate.study_uid:
+            self._shared = volume.digest
+        own = candidate.study_uid or (self._shared if self.one_study else volume.digest)
+        return Study(
+            id=f"study-{self.key.digest('study', patient, own, length=10)}",
+            patient=self.key.pseudonym(patient or own),
+            date=candidate.study_date,
+            description=volume.meta.get("body_part") or "",
+        )
+
+    def _series(self, candidate: Candidate, volume: Volume, study: str) -> Series:
+        prefix = volume.modality.lower() if volume.modality.isalnum() else "image"
+        said = str(volume.meta.get("series_description") or "")
+        return Series(
+            id=f"{prefix}-{self.key.digest('series', study, volume.digest)}",
+            study=study,
+            modality=volume.modality,
+            body_part=str(volume.meta.get("body_part") or ""),
+            description=said or ("" if candidate.series_uid else _hints_in(candidate.path.name)),
+            image_digest=volume.digest,
+            geometry=volume.geometry.to_dict(),
+            meta=dict(volume.meta),
+        )

@@ -1,0 +1,165 @@
+"""What a report speaks of, collected from the store or from files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from medheart.errors import TaskError
+from medheart.records import LabelVersion, Series, Study
+from medheart.task import Task
+from medheart.volume import Volume
+from medheart_io import read_image
+from medheart_measure import MeasurementTable, measure
+from medheart_models.fit import TaskChoice
+from medheart_models.reasons import Reason
+from medheart_models.tasks import load_task, task_ids
+from medheart_reports import ReportContent
+from medheart_store import Store
+from medheart_work.measuring import measure_version, read_label_file
+from medheart_work.segmenting import plan_study
+
+__all__ = ["content_of_file", "content_of_version", "content_unsegmented", "now"]
+
+
+def now() -> str:
+    """Return the time as reports carry it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def content_of_version(
+    store: Store,
+    version_id: str,
+    *,
+    language: str,
+    choice: TaskChoice | None = None,
+    table: MeasurementTable | None = None,
+    created: str = "",
+) -> ReportContent:
+    """Collect the report of a version.
+
+    Parameters
+    ----------
+    choice : TaskChoice, optional
+        Why the task and the series were taken; found again otherwise.
+    table : MeasurementTable, optional
+        Its measurements; made otherwise.
+    created : str
+        Time of the report; now by default.
+    """
+    version = store.version(version_id)
+    series = store.series(version.image)
+    study = store.study(series.study)
+    task = _task(store, version)
+    if choice is None and task is not None:
+        choice = _choice_again(store, study, task)
+    inputs = version.meta.get("inputs") or {}
+    return ReportContent(
+        study=study,
+        series=series,
+        image=store.volume(series.id),
+        language=language,
+        created=created or now(),
+        labels=store.labels(version.id),
+        version=version,
+        measurements=(table or measure_version(store, version.id)).to_dict(),
+        task=task,
+        inputs=tuple(store.series(one) for one in inputs.values() if one != series.id),
+        reasons=_texts(choice.reasons) if choice else (),
+        warnings=_warnings(version),
+    )
+
+
+def content_unsegmented(
+    store: Store, study_id: str, choice: TaskChoice, *, language: str, created: str = ""
+) -> ReportContent:
+    """Collect the report of a study for which no task fits: it shows the largest image and says why."""
+    study = store.study(study_id)
+    series = max(study.series, key=_voxels)
+    return ReportContent(
+        study=study,
+        series=series,
+        image=store.volume(series.id),
+        language=language,
+        created=created or now(),
+        inputs=tuple(one for one in study.series if one.id != series.id),
+        reasons=_texts(reason for reasons in choice.refused.values() for reason in reasons),
+    )
+
+
+def content_of_file(label: Path, image: Path, *, language: str, task_id: str | None = None) -> ReportContent:
+    """Collect the report of a label file that is in no store.
+
+    Parameters
+    ----------
+    label, image : pathlib.Path
+        Label file, and its image on the same grid.
+    task_id : str, optional
+        Task whose labels the file holds.
+
+    Raises
+    ------
+    ImageRejected, GeometryError, SchemaError
+        If a file cannot be used, or the two do not belong together.
+    """
+    volume = read_image(image)
+    task = load_task(task_id) if task_id else None
+    labels = read_label_file(label, task.schema_id if task else None, like=volume)
+    series = _series_of_file(volume)
+    return ReportContent(
+        study=Study("file", "", "", "", (series,)),
+        series=series,
+        image=volume,
+        language=language,
+        created=now(),
+        labels=labels,
+        measurements=measure(labels, volume).to_dict(),
+        task=task,
+    )
+
+
+def _series_of_file(volume: Volume) -> Series:
+    said = {name: str(volume.meta.get(name) or "") for name in ("body_part", "series_description")}
+    return Series(
+        id=f"file-{volume.digest[:12]}",
+        study="file",
+        modality=volume.modality,
+        body_part=said["body_part"],
+        description=said["series_description"],
+        image_digest=volume.digest,
+        geometry=volume.geometry.to_dict(),
+        meta=volume.meta,
+    )
+
+
+def _task(store: Store, version: LabelVersion) -> Task | None:
+    """Return the task of the model that a version comes from, also where a person has edited it since."""
+    for ancestor in store.lineage(version.id):
+        name = ancestor.origin.partition("@")[0]
+        if "@" in ancestor.origin and name in task_ids():
+            return load_task(name)
+    return None
+
+
+def _choice_again(store: Store, study: Study, task: Task) -> TaskChoice | None:
+    try:
+        return plan_study(store, study, task.id)
+    except TaskError:
+        return None
+
+
+def _warnings(version: LabelVersion) -> tuple[Mapping[str, str], ...]:
+    found = (item.get("text") for item in version.meta.get("warnings", ()) if isinstance(item, dict))
+    return tuple(text for text in found if text)
+
+
+def _texts(reasons: Iterable[Reason]) -> tuple[dict[str, str], ...]:
+    texts = ({"en": reason.text("en"), "zh": reason.text("zh")} for reason in reasons)
+    return tuple({text["en"]: text for text in texts}.values())
+
+
+def _voxels(series: Series) -> Any:
+    shape = series.geometry["shape"]
+    return shape[0] * shape[1] * shape[2]

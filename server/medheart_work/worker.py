@@ -1,0 +1,203 @@
+"""The job worker: `python -m medheart_work.worker`.
+
+Registers what the service enqueues by name (`medheart.wire.service`). Each job works in steps whose
+effects bear being done twice: imports and segmentations find what is there, documents are compared
+before they are added, files are replaced whole. Networks are the model host's; this process holds none.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from medheart.errors import Cancelled, JobError, MedHeartError
+from medheart.settings import Settings
+from medheart.wire import service as wire
+from medheart_jobs import Registry, cancelled, report_progress, run_step, run_worker
+from medheart_store import Store
+from medheart_work.readiness import heartbeat
+
+__all__ = ["main", "registry"]
+
+_BEAT_S = 3.0
+
+
+def now() -> str:
+    """Return the time, which a step keeps, so that a job that is done again writes the same report."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def registry(settings: Settings) -> Registry:
+    """Return what a worker of this installation can do."""
+    jobs = Registry()
+    work = _Work(settings)
+    jobs.job(wire.IMPORT)(work.import_upload)
+    jobs.job(wire.SEGMENT)(work.segment)
+    jobs.job(wire.MEASURE)(work.measure)
+    jobs.job(wire.REPORT)(work.report)
+    jobs.job(wire.DICOM_SEG)(work.dicom_seg)
+    jobs.job(wire.TRAIN)(work.train)
+    return jobs
+
+
+class _Work:
+    """The jobs; every argument and result is JSON."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def import_upload(self, upload: str, sha256: str, choices: list[str], one_study: bool) -> dict[str, Any]:
+        """Import the files of an upload, then forget the upload."""
+
+        def work() -> list[dict[str, Any]]:
+            from medheart_work.importing import import_paths
+
+            folder = self._upload_folder(upload)
+            archives = sorted(folder.glob("*.zip"))
+            with self._store() as store:
+                cases = import_paths(
+                    store,
+                    self._settings,
+                    archives or [folder],
+                    choices=choices,
+                    one_study=one_study,
+                    progress=_tell,
+                )
+            return [{**case.to_dict(), "path": _inside(case.candidate.path, folder)} for case in cases]
+
+        cases = run_step(work, name="import")
+        run_step(lambda: shutil.rmtree(self._upload_folder(upload, gone=True), ignore_errors=True), name="forget")
+        report_progress(len(cases), len(cases))
+        return {"cases": cases, "sha256": sha256}
+
+    def segment(self, studies: list[str], task: str | None, author: str) -> dict[str, Any]:
+        """Segment, measure and report studies one by one; one that does not fit stops none of the others."""
+        cases = []
+        for n, study in enumerate(studies):
+            report_progress(n, len(studies), study)
+            cases.append(run_step(self._segment_one, study, task, author, len(studies) == 1, name=f"segment {study}"))
+        report_progress(len(studies), len(studies))
+        return {"cases": cases}
+
+    def measure(self, version: str) -> dict[str, Any]:
+        """Measure a version."""
+        return {"document": run_step(self._measure_one, version, name="measure")}
+
+    def report(self, version: str, language: str) -> dict[str, Any]:
+        """Write the report of a version."""
+        created: str = run_step(now, name="time")
+        return {"documents": run_step(self._report_one, version, language, created, name="report")}
+
+    def dicom_seg(self, version: str) -> dict[str, Any]:
+        """Write the DICOM SEG of a version and keep it as a document of it."""
+        return {"document": run_step(self._dicom_seg_one, version, name="dicom-seg")}
+
+    def train(self, task: str, data: str, epochs: int | None = None) -> dict[str, Any]:
+        """Train a task's network in a process of its own, which a cancel ends."""
+        from medheart_work.training import train_in_child
+
+        def work() -> dict[str, Any]:
+            return train_in_child(self._settings, task, Path(data), epochs=epochs, cancelled=cancelled, tell=_tell)
+
+        result: dict[str, Any] = run_step(work, name="train")
+        return result
+
+    def _segment_one(self, study: str, task: str | None, author: str, alone: bool) -> dict[str, Any]:
+        from medheart_work.segmenting import HostEngine, segment_study
+
+        with self._store() as store:
+            try:
+                done = segment_study(
+                    store,
+                    HostEngine(self._settings),
+                    study,
+                    author=author,
+                    task_id=task,
+                    progress=(lambda done, total: report_progress(done, total, study)) if alone else None,
+                    cancelled=cancelled,
+                )
+            except (Cancelled, JobError):
+                raise
+            except MedHeartError as error:
+                return {"study": study, "version": None, "error": error.to_dict()}
+            if done.version is not None:
+                self._measure_one(done.version.id)
+                self._report_one(done.version.id, self._settings.language or "en", done.version.created)
+            refused = {name: [reason.to_dict() for reason in why] for name, why in done.choice.refused.items()}
+            return {"study": study, "version": done.version.id if done.version else None, "refused": refused}
+
+    def _measure_one(self, version: str) -> str:
+        from medheart_work.measuring import measure_version, measured
+
+        with self._store() as store:
+            measure_version(store, version)
+            document = measured(store, version)
+            assert document is not None
+            return document.id
+
+    def _report_one(self, version: str, language: str, created: str) -> list[str]:
+        from medheart_work.reporting import report_version
+
+        with self._store() as store:
+            report = report_version(store, version, language=language, created=created)
+        return [document.id for document in report.documents]
+
+    def _dicom_seg_one(self, version: str) -> str:
+        from medheart_work.exporting import keep_dicom_seg
+
+        with self._store() as store:
+            return keep_dicom_seg(store, version).id
+
+    @contextmanager
+    def _store(self) -> Iterator[Store]:
+        with Store.open(self._settings.store_dir) as store:
+            yield store
+
+    def _upload_folder(self, upload: str, *, gone: bool = False) -> Path:
+        folder = self._settings.home / "uploads" / upload
+        if not gone and not folder.is_dir():
+            raise JobError(f"the upload {upload!r} is no longer there; send the files again", code="upload_gone")
+        return folder
+
+
+def _tell(message: str, done: int, total: int) -> None:
+    report_progress(done, total, message)
+    if cancelled():
+        raise Cancelled("the job was cancelled")
+
+
+def _inside(path: Path, folder: Path) -> str:
+    """Name a file of an upload by its place in it."""
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else path.name
+
+
+def _beat(settings: Settings, stop: threading.Event) -> None:
+    path = heartbeat(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while not stop.wait(_BEAT_S):
+        path.touch()
+    path.unlink(missing_ok=True)
+
+
+def main() -> None:
+    """Do jobs until SIGTERM or SIGINT."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = Settings.load()
+    stop = threading.Event()
+    heart = threading.Thread(target=_beat, args=(settings, stop), name="heartbeat", daemon=True)
+    heart.start()
+    try:
+        run_worker(settings, registry(settings), stop=stop)
+    finally:
+        stop.set()
+        heart.join(_BEAT_S * 2)
+
+
+if __name__ == "__main__":
+    main()

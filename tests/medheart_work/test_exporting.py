@@ -1,0 +1,69 @@
+"""Exports: every format brings every voxel back to its place; files appear whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from medheart.errors import MedHeartError, NotFound
+from medheart.records import LabelVersion
+from medheart_io import read_labels
+from medheart_store import Store
+from medheart_work.exporting import export_labels, export_named, export_version, write_label
+from medheart_work.files import appearing
+
+
+@pytest.mark.parametrize("ending", ["nii.gz", "nii", "seg.nrrd", "nrrd", "mha", "dcm"])
+def test_label_survives(store: Store, version: LabelVersion, tmp_path: Path, ending: str) -> None:
+    path = write_label(store, version.id, tmp_path / f"label.{ending}")
+    labels = store.labels(version.id)
+    back = read_labels(path, labels.schema, like=labels.geometry)
+    assert np.array_equal(back.array, labels.array)
+
+
+def test_dicom_seg_refers_to_the_original_series(
+    store: Store, version: LabelVersion, tmp_path: Path, dicom: Path
+) -> None:
+    (path,) = export_labels(store, version.id, tmp_path, endings=["dcm"])
+    source = pydicom.dcmread(next(iter(sorted(dicom.iterdir()))), stop_before_pixels=True)
+    seg = pydicom.dcmread(path)
+    assert seg.ReferencedSeriesSequence[0].SeriesInstanceUID == source.SeriesInstanceUID
+    assert seg.StudyInstanceUID == source.StudyInstanceUID
+    assert {segment.SegmentAlgorithmType for segment in seg.SegmentSequence} == {"MANUAL"}
+
+
+def test_version_folder_holds_labels_and_measurements(store: Store, version: LabelVersion, tmp_path: Path) -> None:
+    files = export_version(store, version.id, tmp_path / "out")
+    assert {path.name for path in files} >= {"label.nii.gz", "label.seg.nrrd", "label.dcm", "measurements.json"}
+    data = json.loads((tmp_path / "out" / "measurements.json").read_text())
+    volumes = {label["name"]: label["measurements"][1]["value"] for label in data["labels"]}
+    assert volumes["hippocampus_anterior"] == pytest.approx(4 * 10 * 6 * 1.0 * 1.2 * 2.0 / 1000)
+    assert data["source"] == version.id
+
+
+def test_a_study_and_its_series_export_the_same(store: Store, version: LabelVersion, tmp_path: Path) -> None:
+    study = store.series(version.image).study
+    by_study = export_named(store, study, tmp_path / "a")
+    by_series = export_named(store, version.image, tmp_path / "b")
+    assert [path.relative_to(tmp_path / "a") for path in by_study] == [p.relative_to(tmp_path / "b") for p in by_series]
+
+
+def test_unknown_name_and_ending_are_said(store: Store, version: LabelVersion, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="nothing-like-it"):
+        export_named(store, "nothing-like-it", tmp_path)
+    with pytest.raises(MedHeartError, match=r"label\.xyz"):
+        write_label(store, version.id, tmp_path / "label.xyz")
+
+
+def test_failed_writing_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "report.pdf"
+    target.write_bytes(b"old")
+    with pytest.raises(RuntimeError), appearing(target) as temporary:
+        temporary.write_bytes(b"half")
+        raise RuntimeError("disk full")
+    assert target.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["report.pdf"]

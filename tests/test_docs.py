@@ -1,0 +1,65 @@
+"""The documents tell the truth about commands, packages and dependencies."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from medheart_cli.app import VERBS, run
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def declared() -> set[str]:
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    lines = [*project["dependencies"], *(line for group in project["optional-dependencies"].values() for line in group)]
+    return {re.split(r"[<>=;\s\[]", line, maxsplit=1)[0].lower() for line in lines}
+
+
+def help_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    assert run([*words, "--help"]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = help_of(capsys, verb)
+    _, _, listed = text.partition("Commands:")
+    parts = [[verb, line.split()[0]] for line in listed.splitlines() if re.match(r"  \w", line)] or [[verb]]
+    for words in parts:
+        assert re.search(rf"Examples?:\s+medheart {' '.join(words)}", help_of(capsys, *words)), words
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_in_the_documents(verb: str) -> None:
+    assert f"medheart {verb}" in read("README.md") + read("docs/commands.md")
+
+
+def test_every_dependency_says_why() -> None:
+    told = read("docs/dependencies.md").lower()
+    missing = [name for name in sorted(declared()) if name not in told and not name.startswith("types-")]
+    assert not missing
+
+
+def test_every_package_is_in_the_architecture() -> None:
+    packages = {path.parent.name for path in [*ROOT.glob("core/*/__init__.py"), *ROOT.glob("server/*/__init__.py")]}
+    told = read("docs/architecture.md")
+    assert not [name for name in sorted(packages) if name not in told]
+
+
+def test_the_lock_holds_every_dependency_with_a_hash() -> None:
+    text = read("requirements.lock")
+    locked = dict(re.findall(r"^([a-z0-9-]+)==\S+.*\\\n\s+--hash=(sha256:[0-9a-f]{64})", text, re.MULTILINE))
+    assert not declared() - set(locked)
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", read("README.md")):
+        assert (ROOT / target).exists(), target
