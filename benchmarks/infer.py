@@ -2,9 +2,9 @@
 
 Run as `python benchmarks/infer.py` or `medheart bench infer --json`; prints one JSON object. Both servers are
 started as their users start them and asked over HTTP; the first request to each loads and prepares and is left
-out. `ours` and `peer` are the median seconds of the later ones, from the request to the last byte of the label.
-Both may cache the prepared image, neither caches results. `info_ms` is how long `GET /info/` takes while
-inferences run, and `idle_info_ms` while none does.
+out. The later ones go to both in turn; `ours` and `peer` are their median seconds, from the request to the last
+byte of the label. Both may cache the prepared image, neither caches results. `info_p95_ms` is the 95th percentile
+of `GET /info/` while inferences run, `idle_info_p95_ms` while none does.
 """
 
 from __future__ import annotations
@@ -150,19 +150,10 @@ def info_times(url: str, task: str, *, samples: int, busy: bool) -> list[float]:
     return times
 
 
-def measure(url: str, task: str, *, runs: int, samples: int) -> dict[str, Any]:
-    """Measure one server."""
-    first, label = infer(url, task)
-    later = [infer(url, task)[0] for _ in range(runs)]
+def busy_and_idle(url: str, task: str, *, samples: int) -> tuple[float, float]:
+    """Return the 95th percentile of the milliseconds of `/info/` while inferences run, and while none does."""
     idle, busy = (info_times(url, task, samples=samples, busy=flag) for flag in (False, True))
-    return {
-        "label": label,
-        "first_s": round(first, 3),
-        "median_s": statistics.median(later),
-        "runs_s": [round(seconds, 4) for seconds in later],
-        "idle_info_ms": round(float(np.percentile(idle, 95)), 1),
-        "info_ms": round(float(np.percentile(busy, 95)), 1),
-    }
+    return round(float(np.percentile(busy, 95)), 1), round(float(np.percentile(idle, 95)), 1)
 
 
 def agreement(folder: Path, task: str, ours: bytes, peer: bytes) -> dict[str, float]:
@@ -177,31 +168,36 @@ def agreement(folder: Path, task: str, ours: bytes, peer: bytes) -> dict[str, fl
 
 
 def run(image: Path, *, task: str, runs: int, samples: int) -> dict[str, Any]:
-    """Measure both servers, one after the other, and return the figures."""
-    found = {}
+    """Measure both servers, request by request in turn, and return the figures."""
     with tempfile.TemporaryDirectory(prefix="mhb") as name:
         folder = Path(name)
-        for side, server in (("ours", our_server), ("peer", stock_server)):
-            home = folder / side
+        homes = {side: folder / side for side in ("ours", "peer")}
+        for home in homes.values():
             home.mkdir()
-            with server(home, task, image) as url:
-                found[side] = measure(url, task, runs=runs, samples=samples)
-        overlap = agreement(folder, task, found["ours"].pop("label"), found["peer"].pop("label"))
-    ours, peer = found["ours"], found["peer"]
+        with our_server(homes["ours"], task, image) as ours, stock_server(homes["peer"], task, image) as peer:
+            urls = {"ours": ours, "peer": peer}
+            firsts = {side: infer(url, task) for side, url in urls.items()}
+            later: dict[str, list[float]] = {side: [] for side in urls}
+            for _ in range(runs):
+                for side, url in urls.items():
+                    later[side].append(infer(url, task)[0])
+            info = {side: busy_and_idle(url, task, samples=samples) for side, url in urls.items()}
+        overlap = agreement(folder, task, firsts["ours"][1], firsts["peer"][1])
+    medians = {side: statistics.median(seconds) for side, seconds in later.items()}
     return {
         "name": "infer",
-        "ours": round(ours["median_s"], 4),
-        "peer": round(peer["median_s"], 4),
-        "ratio": round(peer["median_s"] / ours["median_s"], 2),
+        "ours": round(medians["ours"], 4),
+        "peer": round(medians["peer"], 4),
+        "ratio": round(medians["peer"] / medians["ours"], 2),
         "unit": "s",
         "runs": runs,
         "peer_name": "MONAI Label 0.8.5, BasicInferTask, torch",
         "task": task,
         "dice": overlap,
-        "info_p95_ms": {"ours": ours["info_ms"], "peer": peer["info_ms"]},
-        "idle_info_p95_ms": {"ours": ours["idle_info_ms"], "peer": peer["idle_info_ms"]},
-        "first_s": {"ours": ours["first_s"], "peer": peer["first_s"]},
-        "runs_s": {"ours": ours["runs_s"], "peer": peer["runs_s"]},
+        "info_p95_ms": {side: times[0] for side, times in info.items()},
+        "idle_info_p95_ms": {side: times[1] for side, times in info.items()},
+        "first_s": {side: round(seconds, 3) for side, (seconds, _) in firsts.items()},
+        "runs_s": {side: [round(seconds, 4) for seconds in found] for side, found in later.items()},
     }
 
 

@@ -23,7 +23,6 @@ from monai.transforms import (
     MapTransform,
     Orientationd,
     Spacing,
-    ToNumpyd,
 )
 from monailabel.interfaces.app import MONAILabelApp
 from monailabel.interfaces.tasks.infer_v2 import InferType
@@ -126,7 +125,6 @@ class TaskInfer(BasicInferTask):
             EnsureTyped(keys="pred"),
             AsDiscreted(keys="pred", argmax=True),
             *([KeepLargestConnectedComponentd(keys="pred", independent=False)] if largest else []),
-            ToNumpyd(keys="pred"),
             Restored(keys="pred", ref_image="image", invert_orient=True),
         ]
 

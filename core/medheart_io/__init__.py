@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from medheart_io.archive import unpack_zip
     from medheart_io.candidate import Candidate, Identity
-    from medheart_io.dicom_seg import read_dicom_seg, write_dicom_seg
+    from medheart_io.dicom_seg import write_dicom_seg
+    from medheart_io.dicom_seg_reader import read_dicom_seg
     from medheart_io.dicom_writer import write_dicom_series
     from medheart_io.images import read_image, write_volume
     from medheart_io.labels import read_labels, write_labels
@@ -43,7 +44,7 @@ _HOMES = {
     "explain": "texts",
     "load": "scanning",
     "place": "placing",
-    "read_dicom_seg": "dicom_seg",
+    "read_dicom_seg": "dicom_seg_reader",
     "read_image": "images",
     "read_labels": "labels",
     "scan": "scanning",

@@ -1,39 +1,42 @@
-"""DICOM SEG: label maps with the schema's codes, and with how they were made.
+"""Writing DICOM SEG: label maps with the schema's codes, and with how they were made.
 
-Segment numbers must run 1, 2, 3 …, label values need not: segments follow the schema's order and are
-matched by label or codes when read, never by number.
+Segment numbers must run 1, 2, 3 …, label values need not: segments follow the schema's order.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from medheart import __version__
-from medheart.errors import MedHeartError, SchemaError
-from medheart.geometry import Geometry
-from medheart.schema import Code, LabelClass, LabelSchema
+from medheart.errors import MedHeartError
+from medheart.schema import Code, LabelClass
 from medheart.volume import LabelMap, Volume
 from medheart_io.boundary import reject, rejecting
-from medheart_io.checks import MAX_DIMENSION, grid
 from medheart_io.dicom_file import dcmread, open_dicom
 from medheart_io.dicom_writer import SeriesFacts, series_datasets
-from medheart_io.placing import place
-from medheart_io.sniff import sniff
 from medheart_io.streams import replacing
-from medheart_io.voxels import label_dtype
 
-__all__ = ["algorithm_type", "read_dicom_seg", "write_dicom_seg"]
+__all__ = ["algorithm_type", "write_dicom_seg"]
 
-_BINARY = "1.2.840.10008.5.1.4.1.1.66.4"
-_LABELMAP = "1.2.840.10008.5.1.4.1.1.66.7"
 _ARTIFICIAL_INTELLIGENCE = Code("DCM", "123110", "Artificial Intelligence")
-_MAX_PIXELS = 2**33
 # highdicom 0.28 packs the bits of smaller frames wrongly.
 _MIN_PIXELS = 8
+_NEEDED: tuple[str, ...] = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+)
+_NEEDED += ("AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator")
 _NO_SOURCE = "The source was no DICOM; its references name no stored images"
 
 
@@ -107,6 +110,7 @@ def write_dicom_seg(
     import highdicom
     from pydicom.uid import generate_uid
 
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"highdicom\.")
     path, kind = Path(path), algorithm_type(origin)
     if labels.geometry.shape[1] * labels.geometry.shape[2] < _MIN_PIXELS:
         raise reject(path, f"a slice of fewer than {_MIN_PIXELS} pixels cannot be a DICOM segmentation", "bad_shape")
@@ -134,7 +138,7 @@ def write_dicom_seg(
         device_serial_number="1",
         content_label="SEGMENTATION",
         content_description=None if source is not None else _NO_SOURCE,
-        content_creator_name=author or None,
+        content_creator_name=(author if "^" in author else f"{author}^") if author else None,
         series_description=description,
     )
     with replacing(path) as temporary:
@@ -187,11 +191,12 @@ def _references(
         grid_only = Volume(np.broadcast_to(np.int16(0), labels.geometry.shape), labels.geometry, modality)
         facts = SeriesFacts(patient_id, series_description="reference of a segmentation")
         return series_datasets(grid_only, facts, pixels=False)
-    images = _read_headers(Path(source)) if isinstance(source, str | Path) else list(source)
+    images = _read_headers(Path(source)) if isinstance(source, str | Path) else deepcopy(list(source))
     for image in images:
-        for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime"):
-            image.setdefault(keyword, "")
-        for keyword in ("AccessionNumber", "ReferringPhysicianName", "StudyID", "PositionReferenceIndicator"):
+        # What is copied into the segmentation must be able to stand beside Chinese names.
+        image.decode()
+        image.SpecificCharacterSet = "ISO_IR 192"
+        for keyword in _NEEDED:
             image.setdefault(keyword, "")
         if not image.get("FrameOfReferenceUID"):
             image.FrameOfReferenceUID = image.SeriesInstanceUID
@@ -209,115 +214,3 @@ def _read_headers(path: Path) -> list[Any]:
         with rejecting(file), open_dicom(file) as stream:
             headers.append(dcmread(stream, stop_before_pixels=True))
     return headers
-
-
-def read_dicom_seg(path: str | Path, schema: LabelSchema, *, like: Geometry | None = None) -> LabelMap:
-    """Read a DICOM SEG as a label map.
-
-    Empty slices are usually not stored: without `like` the grid spans the stored ones.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-    schema : LabelSchema
-        Its labels are found by SegmentLabel, else by category, type and modifier codes.
-    like : Geometry, optional
-        Grid of the image, see `read_labels`.
-
-    Raises
-    ------
-    ImageRejected
-        `not_a_segmentation`, `fractional`, `overlapping_segments`, `unreadable`, …
-    SchemaError
-        If a segment is none of the schema's labels; names them.
-    """
-    path = Path(path)
-    with rejecting(path):
-        segmentation = _open(path)
-        table = _values(segmentation, schema, path)
-        geometry = segmentation.get_volume_geometry(allow_missing_positions=True)
-        if geometry is None:
-            raise reject(path, "its frames do not form a regular volume", "uneven_spacing")
-        affine = geometry.affine[:, [2, 1, 0, 3]]
-        where = grid(geometry.spatial_shape, affine, path)
-        array = table[_combined(segmentation, path)]
-        labels = LabelMap(array, where, schema)
-    return labels if like is None else place(labels, like)
-
-
-def _open(path: Path) -> Any:
-    import highdicom
-
-    if sniff(path) != "dicom":
-        raise reject(path, "is no DICOM file", "not_a_segmentation")
-    with open_dicom(path) as stream:
-        dataset = dcmread(stream, force=True)
-    if dataset.get("SOPClassUID") not in {_BINARY, _LABELMAP}:
-        raise reject(path, "is no DICOM segmentation", "not_a_segmentation")
-    if dataset.get("SegmentationType") not in {"BINARY", "LABELMAP"}:
-        raise reject(path, "holds fractions per voxel, a label map has whole labels", "fractional")
-    rows, columns, frames = (int(dataset[name].value) for name in ("Rows", "Columns", "NumberOfFrames"))
-    if not (0 < rows <= MAX_DIMENSION and 0 < columns <= MAX_DIMENSION and 0 < frames * rows * columns <= _MAX_PIXELS):
-        raise reject(path, f"has {frames} frames of {rows} x {columns}", "bad_shape")
-    return highdicom.seg.Segmentation.from_dataset(dataset, copy=False)
-
-
-def _combined(segmentation: Any, path: Path) -> Any:
-    try:
-        return segmentation.get_volume(combine_segments=True, allow_missing_positions=True, dtype=np.uint16).array
-    except RuntimeError as error:
-        if "overlap" not in str(error).lower():
-            raise
-        text = "has segments that overlap, a label map has one label per voxel"
-        raise reject(path, text, "overlapping_segments") from error
-
-
-def _values(segmentation: Any, schema: LabelSchema, path: Path) -> Any:
-    numbers = [int(item.SegmentNumber) for item in segmentation.SegmentSequence]
-    table = np.zeros(max(numbers, default=0) + 1, dtype=label_dtype(schema))
-    unknown = []
-    for item in segmentation.SegmentSequence:
-        label = _find(item, schema)
-        if label is None and int(item.SegmentNumber) != 0:
-            unknown.append(str(item.get("SegmentLabel", "?")))
-        elif label is not None:
-            table[int(item.SegmentNumber)] = label.value
-    if unknown:
-        names = [label.name for label in schema.labels]
-        raise SchemaError(
-            f"{path.name}: segments {unknown} are not in schema {schema.id!r}, which has {names}",
-            differing=unknown,
-            expected=names,
-        )
-    return table
-
-
-def _find(item: Any, schema: LabelSchema) -> LabelClass | None:
-    name = str(item.get("SegmentLabel", ""))
-    for label in schema.labels:
-        if name in {label.name, *label.names.values()}:
-            return label
-    codes = _codes(item)
-    found = [label for label in schema.labels if _label_codes(label) == codes]
-    return found[0] if len(found) == 1 else None
-
-
-def _code_of(sequence: Any) -> tuple[str, str] | None:
-    return (str(sequence[0].CodingSchemeDesignator), str(sequence[0].CodeValue)) if sequence else None
-
-
-def _codes(item: Any) -> tuple[Any, ...]:
-    kind = item.SegmentedPropertyTypeCodeSequence
-    modifier = kind[0].get("SegmentedPropertyTypeModifierCodeSequence")
-    return (
-        _code_of(item.SegmentedPropertyCategoryCodeSequence),
-        _code_of(kind),
-        _code_of(modifier),
-        _code_of(item.get("AnatomicRegionSequence")),
-    )
-
-
-def _label_codes(label: LabelClass) -> tuple[Any, ...]:
-    codes = (label.category, label.type, label.modifier, label.region)
-    return tuple(None if code is None else (code.scheme, code.value) for code in codes)

@@ -46,7 +46,7 @@ def read_labels(path: str | Path, schema: LabelSchema, *, like: Geometry | None 
     path = Path(path)
     kind = sniff(path)
     if kind == "dicom":
-        from medheart_io.dicom_seg import read_dicom_seg
+        from medheart_io.dicom_seg_reader import read_dicom_seg
 
         return read_dicom_seg(path, schema, like=like)
     with rejecting(path):

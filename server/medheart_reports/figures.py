@@ -7,7 +7,7 @@ so they are drawn once for a report in any language.
 from __future__ import annotations
 
 import io
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from medheart.schema import LabelClass
 from medheart_reports.content import LANGUAGES, ReportContent
 from medheart_reports.panels import Box, Colour, Panel, draw_panel, stamp, write_text
 from medheart_reports.phrases import load_phrases
@@ -30,6 +29,8 @@ __all__ = ["KINDS", "Figures", "Picture", "draw_figures"]
 
 KINDS = ("planes", "close_ups", "montage", "space")
 """Kinds of pictures, in the order of `Figures.pictures`."""
+
+VoxelBox = tuple[slice, slice, slice]
 
 _SIZE = 720
 _CLOSE_UP = 420
@@ -96,7 +97,7 @@ def draw_figures(content: ReportContent, *, kinds: Collection[str] = KINDS) -> F
     if not set(kinds) <= set(KINDS):
         raise ValueError(f"kinds of pictures are {KINDS}, got {tuple(kinds)}")
     drawing = _Drawing(content)
-    drawn = [kind for kind in KINDS if kind in kinds and (kind == "planes" or drawing.focus is not None)]
+    drawn = [kind for kind in KINDS if kind in kinds and (kind == "planes" or drawing.boxes)]
     pictures = [picture for kind in drawn for picture in getattr(drawing, kind)()]
     return Figures(tuple(pictures), drawing.window)
 
@@ -108,34 +109,53 @@ class _Drawing:
         self.content = content
         self.view: View = view_of(content.image, content.labels)
         self.window = choose_window(content.image, content.labels)
-        self.classes: Sequence[LabelClass] = content.labels.schema.labels if content.labels else ()
-        self.colours: Mapping[int, Colour] = {label.value: label.color for label in self.classes}
+        classes = content.labels.schema.labels if content.labels else ()
+        self.colours: Mapping[int, Colour] = {label.value: label.color for label in classes}
 
     @cached_property
-    def focus(self) -> tuple[slice, slice, slice] | None:
-        """Box (z, y, x) of the largest connected part of everything labelled."""
-        labels = self.view.labels
-        if labels is None or not self.content.labels or not self.content.labels.counts:
+    def boxes(self) -> dict[int, VoxelBox]:
+        """Box (z, y, x) of every label that has a voxel."""
+        if self.view.labels is None:
+            return {}
+        found = enumerate(ndimage.find_objects(self.view.labels), start=1)
+        return {value: box for value, box in found if box is not None}
+
+    @cached_property
+    def labelled(self) -> VoxelBox | None:
+        """Box (z, y, x) of everything labelled, None where there is nothing."""
+        if not self.boxes:
             return None
-        marked, _ = ndimage.label(labels, structure=np.ones((3, 3, 3)))
+        sides = zip(*self.boxes.values(), strict=True)
+        low, high = zip(*((min(s.start for s in side), max(s.stop for s in side)) for side in sides), strict=True)
+        return slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2])
+
+    @cached_property
+    def focus(self) -> tuple[int, int, int] | None:
+        """For each axis (z, y, x) the slice with the largest area of the largest connected part of all labels."""
+        if self.view.labels is None or self.labelled is None:
+            return None
+        marked, _ = ndimage.label(self.view.labels[self.labelled], structure=np.ones((3, 3, 3)))
         sizes = np.bincount(marked.reshape(-1))
         sizes[0] = 0
-        number = int(sizes.argmax())
-        box = ndimage.find_objects(marked, max_label=number)[number - 1]
-        self._largest = marked[box] == number
-        found: tuple[slice, slice, slice] = box
-        return found
+        largest = marked == int(sizes.argmax())
+        areas = (largest.sum(axis=others) for others in ((1, 2), (0, 2), (0, 1)))
+        z, y, x = (box.start + int(area.argmax()) for box, area in zip(self.labelled, areas, strict=True))
+        return z, y, x
 
     def index(self, plane: Plane) -> int:
-        """Return the slice with the largest area of the largest part, else the middle one."""
+        """Return the slice in focus, else the middle one."""
         if self.focus is None:
             return self.view.geometry.shape[plane.normal] // 2
-        axes = tuple(axis for axis in range(3) if axis != plane.normal)
-        return int(self.focus[plane.normal].start + self._largest.sum(axis=axes).argmax())
+        return self.focus[plane.normal]
+
+    def has(self, plane: Plane) -> bool:
+        """Whether slices of a plane are more than a line of voxels."""
+        shape = self.view.geometry.shape
+        return min(shape[plane.rows], shape[plane.columns]) > 1 or max(shape) == 1
 
     def planes(self) -> Iterator[Picture]:
-        """Yield the three planes, each over the whole field of view."""
-        for plane in PLANES:
+        """Yield the three planes, each over the whole field of view; of a single slice only its own plane."""
+        for plane in filter(self.has, PLANES):
             index = self.index(plane)
             picture = draw_panel(self.panel(plane, index), _SIZE)
             yield self.picture(plane.name, picture, self.facts(plane, index))
@@ -158,7 +178,7 @@ class _Drawing:
     def close_ups(self) -> Iterator[Picture]:
         """Yield the largest parts in their axial slice of the longest diameter, with both axes drawn."""
         plane = PLANES[0]
-        for label, component in _largest_parts(self.content.measurements or {}):
+        for label, component in _largest_parts(self.content.measurements or {}) if self.has(plane) else ():
             found = {m["code"]: m for m in component["measurements"]}
             ends = np.array([found[code]["points"] for code in _LINES])
             pixels = self.view.to_pixels(ends.reshape(-1, 3), plane).reshape(2, 2, 2)
@@ -177,15 +197,16 @@ class _Drawing:
         return round(middle[0] - rows / 2 + 0.5), round(middle[1] - columns / 2 + 0.5), rows, columns
 
     def montage(self) -> Iterator[Picture]:
-        """Yield one picture of axial slices, evenly through everything labelled."""
-        labels, plane = self.view.labels, PLANES[0]
-        if labels is None:
+        """Yield one picture of axial slices, evenly through those that hold a label."""
+        plane = PLANES[0]
+        if self.view.labels is None or self.labelled is None or not self.has(plane):
             return
-        spans = [np.flatnonzero((labels != 0).any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
+        through, down, along = self.labelled
         rows, columns = _MONTAGE
-        count = min(rows * columns, len(spans[0]))
-        chosen = spans[0][np.unique(np.linspace(0, len(spans[0]) - 1, count).round().astype(int))]
-        crop = self._square(spans[1], spans[2], plane)
+        held = through.start + np.flatnonzero(self.view.labels[self.labelled].any(axis=(1, 2)))
+        count = min(rows * columns, held.size)
+        chosen = held[np.linspace(0, held.size - 1, count).round().astype(int)]
+        crop = self._square(down, along, plane)
         sheet = Image.new("RGB", (columns * _TILE, -(-len(chosen) // columns) * _TILE))
         for number, index in enumerate(chosen[::-1]):
             position = self.facts(plane, int(index))["position_mm"]
@@ -194,19 +215,22 @@ class _Drawing:
         facts = {"plane": plane.name, "count": len(chosen)}
         yield self.picture("montage", sheet, facts, tile=_TILE)
 
-    def _square(self, down: NDArray[Any], along: NDArray[Any], plane: Plane) -> Box:
+    def _square(self, down: slice, along: slice, plane: Plane) -> Box:
         pixel = self.view.pixel_mm(plane)
-        side = max((down[-1] - down[0] + 1) * pixel[0], (along[-1] - along[0] + 1) * pixel[1]) * 1.25 + 20
+        side = max((part.stop - part.start) * mm for part, mm in zip((down, along), pixel, strict=True)) * 1.25 + 20
         rows, columns = (max(1, round(side / mm)) for mm in pixel)
-        return int((down[0] + down[-1] + 1 - rows) // 2), int((along[0] + along[-1] + 1 - columns) // 2), rows, columns
+        return (down.start + down.stop - rows) // 2, (along.start + along.stop - columns) // 2, rows, columns
 
     def space(self) -> Iterator[Picture]:
-        """Yield the view in space."""
+        """Yield the view in space; a single slice has none."""
         view = self.view
-        if view.labels is None:
+        if view.labels is None or min(view.geometry.shape) == 1:
             return
-        found = ((label_surface(view.labels, label.value, view.geometry), label.color) for label in self.classes)
-        meshes = [(mesh, colour) for mesh, colour in found if mesh is not None]
+        meshes = []
+        for value, box in self.boxes.items():
+            mesh = label_surface(view.labels, value, view.geometry, box=box)
+            if mesh is not None:
+                meshes.append((mesh, self.colours[value]))
         few = len(meshes) <= _GLASS_LABELS
         outer = [few and any(_encloses(mesh, inner) for inner, _ in meshes) for mesh, _ in meshes]
         labels = [entry for entry, glassy in zip(meshes, outer, strict=True) if not glassy]

@@ -39,11 +39,12 @@ def format_number(value: float, digits: int) -> str:
 def show(measurement: Mapping[str, Any], label: LabelClass | None = None) -> Shown:
     """Return how a measurement (its JSON form) is printed.
 
-    Volumes of labels whose type is listed in `units.json` are printed in its unit: nodules in mm³, all else in mL.
+    Volumes of labels whose type is listed in `units.json` are printed in its unit: nodules up to 3 cm in mm³, all
+    else in mL.
     """
     units = read_data("units.json")
     value, unit, digits = float(measurement["value"]), measurement["unit"], int(measurement["digits"])
     other = units["volume_by_type"].get(label.type.value) if label is not None else None
-    if other and measurement["code"] == "volume" and unit == "mL":
+    if other and measurement["code"] == "volume" and unit == "mL" and value < other["below"]:
         value, unit, digits = value * other["factor"], other["unit"], other["digits"]
     return Shown(format_number(value, digits), units["symbols"].get(unit, unit))

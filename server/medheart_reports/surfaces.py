@@ -45,7 +45,9 @@ class Mesh:
     normals: NDArray[np.float32]
 
 
-def label_surface(labels: NDArray[Any], value: int, geometry: Geometry) -> Mesh | None:
+def label_surface(
+    labels: NDArray[Any], value: int, geometry: Geometry, *, box: tuple[slice, slice, slice] | None = None
+) -> Mesh | None:
     """Return the surface of one label, of its 60 largest connected parts.
 
     Each part is averaged to at most 112 cells along its longest side and smoothed by about a voxel of the coarser
@@ -59,17 +61,20 @@ def label_surface(labels: NDArray[Any], value: int, geometry: Geometry) -> Mesh 
         Label to show.
     geometry : Geometry
         Grid of `labels`.
+    box : tuple of slice, optional
+        Part of `labels` (z, y, x) that holds the label, where it is known.
 
     Returns
     -------
     Mesh or None
         None where the label has no voxel.
     """
-    mask = labels == value
+    if box is None:
+        box = (slice(0, labels.shape[0]), slice(0, labels.shape[1]), slice(0, labels.shape[2]))
+    mask = labels[box] == value
     if not mask.any():
         return None
-    box = ndimage.find_objects(mask.view(np.uint8))[0]
-    marked, count = ndimage.label(mask[box], structure=np.ones((3, 3, 3)))
+    marked, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
     boxes = ndimage.find_objects(marked)
     sizes = np.bincount(marked.reshape(-1), minlength=count + 1)[1:]
     meshes = []

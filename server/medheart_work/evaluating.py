@@ -13,6 +13,7 @@ from medheart.errors import ImageRejected
 from medheart.overlap import dice
 from medheart.schema import load_schema
 from medheart.task import Task
+from medheart.volume import LabelMap
 from medheart_io import read_image, read_labels
 from medheart_work.batch import stem
 from medheart_work.segmenting import Engine
@@ -86,8 +87,13 @@ def evaluate(
         volumes = [read_image(path) for path in images]
         truth = read_labels(label, schema, like=volumes[0].geometry)
         found = engine.segment(volumes, task, progress=None, cancelled=None).labels
-        scores = {one.name: dice(found.mask(one.value), truth.mask(one.value)) for one in schema.labels}
-        yield CaseScore(name, {key: None if np.isnan(value) else float(value) for key, value in scores.items()})
+        yield CaseScore(name, {one.name: _dice(found, truth, one.value) for one in schema.labels})
+
+
+def _dice(found: LabelMap, truth: LabelMap, value: int) -> float | None:
+    if value not in found.counts and value not in truth.counts:
+        return None
+    return dice(found.mask(value), truth.mask(value))
 
 
 def mean_dice(scores: Sequence[CaseScore]) -> dict[str, float | None]:

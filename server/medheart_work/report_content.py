@@ -29,6 +29,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def _moment(created: str) -> str:
+    """Return a time, now if none is given, to the second."""
+    return datetime.fromisoformat(created).replace(microsecond=0).isoformat() if created else now()
+
+
 def content_of_version(
     store: Store,
     version_id: str,
@@ -61,7 +66,7 @@ def content_of_version(
         series=series,
         image=store.volume(series.id),
         language=language,
-        created=created or now(),
+        created=_moment(created),
         labels=store.labels(version.id),
         version=version,
         measurements=(table or measure_version(store, version.id)).to_dict(),
@@ -83,7 +88,7 @@ def content_unsegmented(
         series=series,
         image=store.volume(series.id),
         language=language,
-        created=created or now(),
+        created=_moment(created),
         inputs=tuple(one for one in study.series if one.id != series.id),
         reasons=_texts(reason for reasons in choice.refused.values() for reason in reasons),
     )

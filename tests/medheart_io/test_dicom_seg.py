@@ -85,6 +85,20 @@ def test_references_name_the_image(source: Path, on_image: LabelMap, tmp_path: P
     assert not dataset.get("ContentDescription")
 
 
+@pytest.mark.parametrize("name", ["good", "gb18030"])
+def test_chinese_authors_beside_any_character_set(
+    name: str, test_data: Locate, schema: LabelSchema, tmp_path: Path
+) -> None:
+    folder = test_data(f"dicom/defects/{name}")
+    image = read_image(folder)
+    labels = LabelMap(np.zeros(image.geometry.shape, np.uint8), image.geometry, schema)
+    path = write_dicom_seg(tmp_path / "s.dcm", labels, origin="manual", source=folder, author="李伟")
+    dataset, original = pydicom.dcmread(path), pydicom.dcmread(next(folder.iterdir()))
+    assert str(dataset.ContentCreatorName) == "李伟^"
+    assert str(dataset.PatientName) == str(original.PatientName)
+    assert dataset.PatientID == original.PatientID
+
+
 def test_without_a_dicom_source_it_says_so(labels: LabelMap, tmp_path: Path) -> None:
     path = write_dicom_seg(tmp_path / "seg.dcm", labels, origin="manual", patient_id="P9")
     dataset = pydicom.dcmread(path)

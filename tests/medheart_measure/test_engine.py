@@ -168,3 +168,15 @@ def test_every_quantity_is_measured_and_nothing_else(ellipsoid):
     assert [m.code for m in table.measurements] == list(load_quantities())
     parts = {m.code for m in table.components[0].measurements}
     assert parts == {code for code, q in load_quantities().items() if q.scope == "region"}
+
+
+def test_a_schema_without_labels_gives_an_empty_table(schema_of):
+    labels = LabelMap(
+        np.zeros((2, 3, 4), np.uint8), Geometry.from_parts(shape=(2, 3, 4), spacing=(1, 1, 1)), schema_of()
+    )
+    assert measure(labels).labels == ()
+
+
+def test_a_limit_below_one_part_is_refused(ellipsoid):
+    with pytest.raises(ValueError, match="max_components"):
+        measure(ellipsoid((3, 3, 3)), max_components=0)

@@ -94,19 +94,39 @@ def test_without_orientation_no_letter_is_drawn(nodules, build):
     assert edge["assumed"] == 0
 
 
-def test_a_single_slice_and_an_oblique_grid_are_drawn(build, nodules):
-    labels, _ = nodules
+def boxed(shape, schema):
+    """Return labels and MR image of a box on an oblique, left-handed grid."""
     direction, _ = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))
-    direction[:, 2] *= -1
-    for shape in ((1, 40, 50), (12, 40, 50)):
-        geometry = Geometry.from_parts(shape=shape, spacing=(0.8, 1.1, 4.0), direction=direction)
-        array = np.zeros(shape, np.uint8)
-        array[:, 10:25, 12:30] = 1
-        volume = Volume(array * 100.0, geometry, "MR")
-        figures = draw_figures(build(LabelMap(array, geometry, labels.schema), volume, task=None))
-        assert figures.named("surface") is not None
+    direction[:, 2] *= -np.sign(np.linalg.det(direction))
+    geometry = Geometry.from_parts(shape=shape, spacing=(0.8, 1.1, 4.0), direction=direction)
+    array = np.zeros(shape, np.uint8)
+    array[:, 10:25, 12:30] = 1
+    return LabelMap(array, geometry, schema), Volume(array * 100.0, geometry, "MR")
+
+
+def test_an_oblique_left_handed_grid_is_drawn(build, nodules):
+    labels, image = boxed((12, 40, 50), nodules[0].schema)
+    assert image.geometry.is_left_handed
+    figures = draw_figures(build(labels, image, task=None))
+    assert {"axial", "coronal", "sagittal", "surface", "montage"} <= {picture.name for picture in figures.pictures}
+
+
+def test_of_a_single_slice_only_its_plane_is_shown(build, nodules):
+    labels, image = boxed((1, 40, 50), nodules[0].schema)
+    figures = draw_figures(build(labels, image, task=None), kinds=["planes", "space"])
+    assert len(figures.pictures) == 1
 
 
 def test_an_unknown_kind_of_picture_is_refused(nodules, build):
     with pytest.raises(ValueError, match="kinds of pictures"):
         draw_figures(build(*nodules, task=None), kinds=["films"])
+
+
+def test_every_tile_of_the_montage_shows_a_label(nodules, build):
+    labels, image = nodules
+    (montage,) = draw_figures(build(labels, image, task=None), kinds=["montage"]).pictures
+    sheet = pixels(montage)
+    assert montage.facts["count"] == 8
+    for number in range(8):
+        top, left = number // 4 * 300, number % 4 * 300
+        assert near(sheet[top : top + 300, left : left + 300], COLOUR).any(), number

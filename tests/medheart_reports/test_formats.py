@@ -38,3 +38,8 @@ def test_nodules_are_in_cubic_millimetres_and_organs_in_millilitres(label, text)
 @pytest.mark.parametrize(("unit", "text"), [("[hnsf'U]", "40.0 HU"), ("1", "40.0"), ("mm2", "40.0 mm²")])
 def test_units_are_written_as_people_write_them(unit, text):
     assert str(show({"code": "x", "value": 40, "unit": unit, "digits": 1})) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(14.13, "14130 mm³"), (14.137, "14.14 mL"), (69.408, "69.41 mL")])
+def test_beyond_three_centimetres_it_is_no_nodule(value, text):
+    assert str(show({"code": "volume", "value": value, "unit": "mL", "digits": 3}, NODULE)) == text

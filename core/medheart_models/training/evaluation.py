@@ -15,10 +15,10 @@ from medheart.overlap import dice
 from medheart.schema import load_schema
 from medheart.task import Task
 from medheart_models.postprocessing import postprocess
-from medheart_models.preprocessing import prepare, restore
+from medheart_models.preprocessing import Prepared, prepare, restore
 from medheart_runtime import Network, sliding_window
 
-__all__ = ["TorchNetwork", "mean_scores", "predictor", "score_case"]
+__all__ = ["TorchNetwork", "class_labels", "class_scores", "mean_scores", "predictor", "score_case"]
 
 
 class TorchNetwork:
@@ -40,6 +40,25 @@ class TorchNetwork:
             return np.asarray(scores.float().cpu().numpy())
 
 
+def class_scores(network: Network, volumes: Sequence[Volume], task: Task) -> tuple[Prepared, NDArray[np.float32]]:
+    """Prepare images and run a network over them: scores (L, K, J, I) on the network's grid."""
+    prepared = prepare(volumes, task)
+    settings = task.inference
+    scores = sliding_window(
+        network,
+        prepared.array,
+        patch=settings["patch"],
+        overlap=settings["overlap"],
+        pad_value=settings["padding_value"],
+    )
+    return prepared, scores
+
+
+def class_labels(scores: NDArray[np.float32], prepared: Prepared, task: Task) -> NDArray[np.uint8]:
+    """Return the cleaned class array (K, J, I) on the grid of the first input."""
+    return postprocess(restore(scores, prepared), prepared.source, task.postprocessing)
+
+
 def predictor(network: Network, task: Task) -> Callable[[Sequence[Volume]], NDArray[np.uint8]]:
     """Return the function from a task's images to the class array (K, J, I) on the first one's grid.
 
@@ -47,15 +66,8 @@ def predictor(network: Network, task: Task) -> Callable[[Sequence[Volume]], NDAr
     """
 
     def predict(volumes: Sequence[Volume]) -> NDArray[np.uint8]:
-        prepared = prepare(volumes, task)
-        scores = sliding_window(
-            network,
-            prepared.array,
-            patch=task.inference["patch"],
-            overlap=task.inference["overlap"],
-            pad_value=task.inference["padding_value"],
-        )
-        return postprocess(restore(scores, prepared), prepared.source, task.postprocessing)
+        prepared, scores = class_scores(network, volumes, task)
+        return class_labels(scores, prepared, task)
 
     return predict
 

@@ -24,6 +24,7 @@ from torch import nn
 from medheart.task import Task
 from medheart_models.networks import build_network, parameter_count
 from medheart_models.tasks import load_task
+from medheart_models.training.calibration import add_background_bias, best_background_bias
 from medheart_models.training.data import Case
 from medheart_models.training.evaluation import TorchNetwork
 from medheart_models.training.loop import Patch, train, uses_bfloat16
@@ -65,6 +66,7 @@ def train_task(
     """
     task, recipe = load_task(task_id), load_recipe(task_id)
     phases = training_phases(recipe, epochs=epochs)
+    weights = output / f"{task_id}.safetensors"
     output.mkdir(parents=True, exist_ok=True)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(recipe["seed"])
@@ -73,17 +75,20 @@ def train_task(
         load_model(network, str(start))
         phases = phases[1:]
     source = load_source(task, data, recipe)
-    cases = source.training_cases()
+    cases = source.training_cases() if phases else []
     log.info("%s: %d cases, %d parameters, %s", task_id, len(cases), parameter_count(network), device)
     started = time.monotonic()
     for phase in phases:
-        network = _run_phase(network, phase, cases, task, source, weights=output / f"{task_id}.safetensors")
+        network = _run_phase(network, phase, cases, task, source, weights=weights)
+    bias = _calibrate(network, task, source)
+    save_model(network, str(weights))
     result: dict[str, Any] = {
         "task": task_id,
         "recipe": recipe,
         "network": task.network,
         "preprocessing": task.preprocessing,
         "inference": task.inference,
+        "background_bias": bias,
         "parameters": parameter_count(network),
         "seconds": round(time.monotonic() - started),
         "machine": {"device": str(device), "threads": torch.get_num_threads(), "bfloat16": uses_bfloat16(device)},
@@ -122,6 +127,17 @@ def _run_phase(
     return train(
         network, cases, phase, epochs=phase["epochs"], patch=patch, seed=phase["seed"], after_epoch=after_epoch
     )
+
+
+def _calibrate(network: nn.Module, task: Task, source: Source) -> float:
+    """Shift the network's background score as its source's calibration cases ask, and return by how much."""
+    cases = source.calibration_cases()
+    if not cases:
+        return 0.0
+    bias = best_background_bias(TorchNetwork(network), task, cases)
+    add_background_bias(network, bias)
+    log.info("%s: background score + %.1f", task.id, bias)
+    return bias
 
 
 def main() -> None:

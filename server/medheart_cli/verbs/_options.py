@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +13,12 @@ import typer
 
 from medheart.client import LabelServer
 from medheart.settings import Settings
+from medheart_cli.console import note, text
 
 if TYPE_CHECKING:
     from medheart_store import Store
 
-__all__ = ["AsJson", "Device", "Local", "author", "client", "label_server", "open_store"]
+__all__ = ["AsJson", "Device", "Local", "author", "client", "ensure_networks", "label_server", "open_store"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines on stdout.")]
 _LIVE_S = 3.0
@@ -49,6 +50,16 @@ def label_server(settings: Settings) -> LabelServer | None:
 def client(settings: Settings) -> LabelServer:
     """Return a client of the label server; it signs in with MEDHEART_KEY where that is set."""
     return LabelServer(settings.label_url, client_id=author(), token=os.environ.get("MEDHEART_KEY"))
+
+
+def ensure_networks(settings: Settings, tasks: Collection[str] | None = None) -> None:
+    """Export what is missing of the networks of `tasks` (all by default), which takes a while, and say so."""
+    from medheart_work.networks import export_networks, missing_networks
+
+    missing = [task for task in missing_networks(settings) if tasks is None or task in tasks]
+    if missing:
+        note(text("exporting", tasks=", ".join(missing)))
+        export_networks(settings, missing)
 
 
 def author() -> str:

@@ -8,10 +8,13 @@ from medheart.schema import load_schema, schema_ids
 from medheart_cli.console import language, note, print_table, text
 
 if TYPE_CHECKING:
+    from medheart.records import Measurement
     from medheart_measure import MeasurementTable
     from medheart_work.thread import StudyResult
 
 __all__ = ["print_results"]
+
+_PARTS = 5
 
 
 def print_results(result: StudyResult) -> None:
@@ -44,9 +47,14 @@ def _rows(table: MeasurementTable) -> list[tuple[str, ...]]:
     names = {label.name: label.display_name(language()) for label in shipped}
     rows: list[tuple[str, ...]] = []
     for label in table.labels:
-        cells = {m.code: f"{m.value:.{m.digits}f} {m.unit}" for m in label.measurements}
-        parts = str(int(label["component_count"].value)) if "component_count" in cells else ""
-        rows.append(
-            (names.get(label.name, label.name), parts, cells.get("volume", ""), cells.get("max_diameter_3d", ""))
-        )
+        largest = label.components[:1]
+        count = str(int(label["component_count"].value))
+        diameter = _shown(largest[0]["max_diameter_3d"]) if largest else ""
+        rows.append((names.get(label.name, label.name), count, _shown(label["volume"]), diameter))
+        for part in label.components[:_PARTS] if len(label.components) > 1 else ():
+            rows.append((f"  {part.index}", "", _shown(part["volume"]), _shown(part["max_diameter_3d"])))
     return rows
+
+
+def _shown(measurement: Measurement) -> str:
+    return f"{measurement.value:.{measurement.digits}f} {measurement.unit}"

@@ -9,7 +9,7 @@ import typer
 
 from medheart.settings import Settings
 from medheart_cli.console import print_json, print_table, progress, text
-from medheart_cli.verbs._options import AsJson, Device
+from medheart_cli.verbs._options import AsJson, Device, ensure_networks
 
 __all__ = ["app"]
 
@@ -39,10 +39,11 @@ def evaluate(
     from medheart_work.evaluating import evaluate, labelled_cases, mean_dice
     from medheart_work.segmenting import LocalEngine
 
-    found = load_task(task)
+    found, settings = load_task(task), Settings.load(device=device)
+    cases = labelled_cases(images, labels)
+    ensure_networks(settings, {task})
     with progress(quiet=as_json) as update:
-        cases = labelled_cases(images, labels)
-        scores = list(evaluate(LocalEngine(Settings.load(device=device)), found, cases, progress=update))
+        scores = list(evaluate(LocalEngine(settings), found, cases, progress=update))
     mean = mean_dice(scores)
     if as_json:
         cases_json = [score.to_dict() for score in scores]

@@ -11,7 +11,7 @@ import typer
 from medheart.errors import MedHeartError
 from medheart.settings import Settings
 from medheart_cli.console import complain, note, print_json, print_table, progress, text
-from medheart_cli.verbs._options import AsJson, Device, Local, label_server
+from medheart_cli.verbs._options import AsJson, Device, Local, ensure_networks, label_server
 
 __all__ = ["app"]
 
@@ -85,6 +85,7 @@ def _worker(settings: Settings, *, local: bool, quiet: bool) -> Segment:
 
             if server is not None:
                 return segment_on_server(server, task, paths, output, progress=tell).to_dict()
+            ensure_networks(settings, {task.id})
             return segment_files(engine, task, paths, output, progress=tell).to_dict()
 
     return run

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medheart.errors import Cancelled, MedHeartError
+from medheart.errors import Cancelled, MedHeartError, ModelError
 from medheart.settings import Settings
 from medheart_cli.console import language, note, print_json, progress, text
-from medheart_cli.verbs._options import AsJson, Device, client, open_store
+from medheart_cli.verbs._options import AsJson, Device, client, ensure_networks, open_store
 from medheart_cli.verbs._results import print_results
 
 if TYPE_CHECKING:
@@ -59,6 +59,10 @@ def serve(
         raise MedHeartError("--once needs --study or --sample", code="usage")
     settings = Settings.load(device=device)
     with _Signals() as signals:
+        try:
+            ensure_networks(settings)
+        except ModelError as error:
+            note(error.message)  # The other tasks work; asking for this one says the same again.
         supervisor = _start(settings, once=once, quiet=as_json)
         with supervisor:
             if study or sample:

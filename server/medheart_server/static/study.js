@@ -88,16 +88,20 @@ async function restore(version) {
 
 async function showMeasurements(version, names) {
   const data = await call("GET", `/versions/${version.id}/measurements`);
-  const cell = (label, code) => {
-    const found = label.measurements.find((one) => one.code === code);
-    return found ? `${found.value.toFixed(found.digits)} ${found.unit === "1" ? "" : found.unit}` : "";
+  const cell = (one, code) => {
+    const found = (one?.measurements || []).find((number) => number.code === code);
+    const text = found ? `${found.value.toFixed(found.digits)} ${found.unit === "1" ? "" : found.unit}` : "";
+    return element("td", { class: "number" }, text);
   };
-  const codes = { parts: "component_count", volume: "volume", diameter: "max_diameter_3d" };
-  const rows = data.labels.map((label) => element("tr", {}, element("td", {}, (names[label.name] || {})[language()] || label.name),
-    Object.values(codes).map((code) => element("td", { class: "number" }, cell(label, code)))));
+  const row = (name, one, part) => element("tr", {}, element("td", {}, name),
+    cell(one, "component_count"), cell(one, "volume"), cell(part, "max_diameter_3d"));
+  const rows = data.labels.flatMap((label) => [
+    row((names[label.name] || {})[language()] || label.name, label, label.components[0]),
+    ...(label.components.length > 1 ? label.components.slice(0, 5) : []).map((part) => row(`\u2003${part.index}`, part, part)),
+  ]);
   return element("div", {},
     element("table", {},
-      element("thead", {}, element("tr", {}, element("th", {}, say("label")), Object.keys(codes).map((key) => element("th", { class: "number" }, say(key))))),
+      element("thead", {}, element("tr", {}, element("th", {}, say("label")), ["parts", "volume", "diameter"].map((key) => element("th", { class: "number" }, say(key))))),
       element("tbody", {}, rows)),
     data.labels.some((label) => label.components.length) ? "" : element("p", {}, say("not_detected")));
 }

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from medheart.errors import MedHeartError
 from medheart.task import Task
+from medheart_models.training.calibration import LabelledVolumes
 from medheart_models.training.data import Case
 from medheart_runtime import Network
 
@@ -25,6 +26,9 @@ class Source(Protocol):
 
     def training_cases(self) -> list[Case]:
         """Return the prepared cases to train on."""
+
+    def calibration_cases(self) -> list[LabelledVolumes]:
+        """Return the cases on which the background's score is calibrated; none for no calibration."""
 
     def evaluate(self, network: Network, *, limit: int | None = None) -> dict[str, Any]:
         """Score a network on held-out cases, on their own grids.

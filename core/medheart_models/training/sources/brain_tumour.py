@@ -18,6 +18,7 @@ from medheart.overlap import dice
 from medheart.phantom import brain_mask, brain_mr, insert_glioma, tumour_labels
 from medheart.task import Task
 from medheart_io import read_image
+from medheart_models.training.calibration import LabelledVolumes
 from medheart_models.training.data import Case, make_case
 from medheart_models.training.evaluation import mean_scores, predictor, score_case
 from medheart_runtime import Network
@@ -56,6 +57,10 @@ class TaskSource:
                 labels = tumour_labels(parts, flair.geometry).array
                 cases.append(make_case(f"{name}, variant {variant}", [with_tumour, t1c], labels, self.task))
         return cases
+
+    def calibration_cases(self) -> list[LabelledVolumes]:
+        """Return none: the scores are taken as they are."""
+        return []
 
     def evaluate(self, network: Network, *, limit: int | None = None) -> dict[str, Any]:
         """Return Dice on held-out phantoms and on a real tumour."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from medheart.task import Task
 from medheart_io import read_image
+from medheart_models.training.calibration import LabelledVolumes
 from medheart_models.training.data import Case, load_case, load_split
 from medheart_models.training.evaluation import mean_scores, predictor, score_case
 from medheart_runtime import Network
@@ -33,6 +34,10 @@ class TaskSource:
     def training_cases(self) -> list[Case]:
         """Return the cases of the split's training part."""
         return [load_case(name, [self.image(name)], self.labels(name), self.task) for name in self.split.training]
+
+    def calibration_cases(self) -> list[LabelledVolumes]:
+        """Return none: the scores are taken as they are."""
+        return []
 
     def evaluate(self, network: Network, *, limit: int | None = None) -> dict[str, Any]:
         """Return Dice per label of the held-out cases."""

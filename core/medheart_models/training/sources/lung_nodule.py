@@ -22,6 +22,7 @@ from medheart.phantom import chest_ct, insert_nodules, lung_mask
 from medheart.task import Task
 from medheart_io import read_image
 from medheart_models.cropping import cropped_geometry
+from medheart_models.training.calibration import LabelledVolumes
 from medheart_models.training.data import Case, make_case
 from medheart_models.training.evaluation import mean_scores, predictor, score_case
 from medheart_runtime import Network
@@ -53,6 +54,11 @@ class TaskSource:
             volume, mask = insert_nodules(healthy, lungs, np.random.default_rng(self.recipe["seed"] + variant), count)
             cases.append(make_case(f"4D-Lung P113 mirrored healthy half, variant {variant}", [volume], mask, self.task))
         return cases
+
+    def calibration_cases(self) -> list[LabelledVolumes]:
+        """Return phantoms of their own, with few nodules as in patients."""
+        cases = [phantom(seed, nodules=4) for seed in self.recipe["calibration_phantoms"]]
+        return [([volume], labels) for volume, labels in cases]
 
     def evaluate(self, network: Network, *, limit: int | None = None) -> dict[str, Any]:
         """Return Dice on held-out phantoms and on held-out real lungs, and what happens on real lesions."""
