@@ -100,7 +100,8 @@ def _label(entry: LabelClass, box: _Box | None, origin: _Source, limit: int) -> 
         return LabelMeasurements(entry.value, entry.name, _absent(origin.id))
     start = tuple(part.start for part in box)
     region = Region(np.ascontiguousarray(origin.labels.array[box] == entry.value), start, origin.labels.geometry)
-    marked, count = cc3d.connected_components(region.mask, connectivity=_CONNECTIVITY, return_N=True)
+    # As bytes: cc3d's shortcut for booleans fails on a row such as [1, 0, 1].
+    marked, count = cc3d.connected_components(region.mask.view(np.uint8), connectivity=_CONNECTIVITY, return_N=True)
     if count == 1:
         listed = [_region(region, origin, axes=True)]
         whole = dict(listed[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 import urllib.error
@@ -78,7 +79,7 @@ def is_taken(host: str, port: int) -> bool:
 
 
 def heartbeat(settings: Settings) -> Path:
-    """Return the file that a living worker touches every few seconds."""
+    """Return the file that a living worker writes its process id to every few seconds."""
     return settings.home / "run" / "worker.alive"
 
 
@@ -114,7 +115,12 @@ def _service_ready(settings: Settings) -> bool:
 
 def _worker_ready(settings: Settings) -> bool:
     path = heartbeat(settings)
-    return path.exists() and time.time() - path.stat().st_mtime < HEARTBEAT_LIMIT_S
+    try:
+        pid = int(path.read_text(encoding="ascii"))
+        os.kill(pid, 0)
+        return time.time() - path.stat().st_mtime < HEARTBEAT_LIMIT_S
+    except (OSError, ValueError):
+        return False
 
 
 PARTS = (

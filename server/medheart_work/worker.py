@@ -8,6 +8,7 @@ before they are added, files are replaced whole. Networks are the model host's; 
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from medheart.settings import Settings
 from medheart.wire import service as wire
 from medheart_jobs import Registry, cancelled, report_progress, run_step, run_worker
 from medheart_store import Store
+from medheart_work.files import write_whole
 from medheart_work.readiness import heartbeat
 
 __all__ = ["main", "registry"]
@@ -181,13 +183,15 @@ def _beat(settings: Settings, stop: threading.Event) -> None:
     path = heartbeat(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     while not stop.wait(_BEAT_S):
-        path.touch()
+        write_whole(path, str(os.getpid()).encode())
     path.unlink(missing_ok=True)
 
 
 def main() -> None:
     """Do jobs until SIGTERM or SIGINT."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for chatty in ("dbos", "fontTools", "httpx"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     settings = Settings.load()
     stop = threading.Event()
     heart = threading.Thread(target=_beat, args=(settings, stop), name="heartbeat", daemon=True)

@@ -180,3 +180,10 @@ def test_a_schema_without_labels_gives_an_empty_table(schema_of):
 def test_a_limit_below_one_part_is_refused(ellipsoid):
     with pytest.raises(ValueError, match="max_components"):
         measure(ellipsoid((3, 3, 3)), max_components=0)
+
+
+def test_two_voxels_in_one_row_are_two_parts(schema_of):
+    array = np.array([[[1, 0, 1]]], np.uint8)
+    geometry = Geometry.from_parts(shape=(1, 1, 3), spacing=(1, 2, 3))
+    (label,) = measure(LabelMap(array, geometry, schema_of(1))).labels
+    assert [part["volume"].value for part in label.components] == pytest.approx([0.006, 0.006])
