@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -23,7 +23,7 @@ from medheart_labeling.model_host import ModelHost
 if TYPE_CHECKING:
     from medheart_labeling.backend import Backend
 
-__all__ = ["Startup", "When"]
+__all__ = ["Startup", "When", "is_ready"]
 
 _log = logging.getLogger(__name__)
 
@@ -100,23 +100,17 @@ class Startup:
             await asyncio.sleep(_POLL_S)
 
     def state(self) -> dict[str, str]:
-        """Return `ready`, `loading`, `failed` or `not loaded` for each part."""
+        """Return a word for each part: `ready`, `loading`, `failed`, `not loaded` or `not watched`."""
         host = "not watched" if self._host is None else "ready" if self._host.answers() else "loading"
         stock = _word(self._stock) if self._wanted.is_set() else "not loaded"
         return {"store": _word(self._backend), "model_host": host, "monai_label": stock}
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether labels and inference work; MONAI Label's own endpoints may still be loading."""
-        state = self.state()
-        return state["store"] == "ready" and state["model_host"] in {"ready", "not watched"}
 
     def _load(self) -> None:
         if self._host is not None:
             self._attempt("model host", self._host.ensure)
         _fill(self._backend, self._open_backend)
         self._wanted.wait()
-        if not self._stopping.is_set() and self._backend.exception() is None:
+        if not self._stopping.is_set():
             _fill(self._stock, self._open_stock)
 
     def _open_backend(self) -> Backend:
@@ -142,6 +136,11 @@ class Startup:
             return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), seconds)
         except TimeoutError:
             raise Unavailable(f"{what} is still loading; ask again", code="loading", retry_after_s=_RETRY_S) from None
+
+
+def is_ready(state: Mapping[str, str]) -> bool:
+    """Whether labels and inference work; MONAI Label's own endpoints may still be loading."""
+    return state["store"] == "ready" and state["model_host"] in {"ready", "not watched"}
 
 
 def _word(future: Future[Any]) -> str:

@@ -239,7 +239,7 @@ class _Drawing:
         camera = camera_for([*(mesh for mesh, _ in labels), *(one.mesh for one in glass)])
         picture = Image.fromarray(render(labels, glass, camera, _SPACE))
         if self.content.oriented:
-            _draw_compass(picture, camera)
+            _draw_axes(picture, camera)
         yield self.picture("surface", picture, {}, tile=_SPACE)
 
     def picture(self, name: str, image: Image.Image, facts: dict[str, Any], *, tile: int = _SIZE) -> Picture:
@@ -268,7 +268,7 @@ def _encloses(outer: Mesh, inner: Mesh) -> bool:
     return sizes[1] < _SMALLER * sizes[0] and float(np.prod(shared)) >= _WITHIN * sizes[1]
 
 
-def _draw_compass(picture: Image.Image, camera: Camera) -> None:
+def _draw_axes(picture: Image.Image, camera: Camera) -> None:
     """Draw the directions left, front and head of the patient in the lower left corner."""
     draw = ImageDraw.Draw(picture)
     size = picture.height

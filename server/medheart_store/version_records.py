@@ -22,7 +22,7 @@ from medheart_store.tables import events, heads, schemas, versions
 
 __all__ = ["VersionRecords", "schema_digest"]
 
-_OVERLAP = 256
+_OVERLAP = 16
 
 
 def schema_digest(schema: LabelSchema) -> str:

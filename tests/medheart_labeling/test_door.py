@@ -46,6 +46,9 @@ def test_it_lives_at_once_and_says_what_is_loading(launch_server):
     server.wait_for("store")
     assert server.call("GET", "/readyz").json()["status"] == "ready"
     assert server.call("GET", "/info/").status_code == 200
+    # Also while MONAI Label is loading, it ends in order when it is asked to.
+    server.process.terminate()
+    assert server.process.wait(60) == 0
 
 
 def test_the_door_imports_nothing_heavy():
@@ -54,14 +57,25 @@ def test_the_door_imports_nothing_heavy():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
-def test_a_model_host_is_started_and_ended_with_the_server(launch_server):
+def test_a_model_host_is_started_anew_and_ended_with_the_server(launch_server, bright_cube):
     server = launch_server("--monai-label", "demand")
     server.wait_for("model_host")
-    children = psutil.Process(server.process.pid).children(recursive=True)
-    assert any("medheart_models.host" in " ".join(child.cmdline()) for child in children)
+
+    def hosts():
+        children = psutil.Process(server.process.pid).children(recursive=True)
+        return [child for child in children if "medheart_models.host" in " ".join(child.cmdline())]
+
+    (first,) = hosts()
+    first.kill()
+    image = server.put_image(bright_cube())
+    reply = server.infer("hippocampus", image)
+    # The image is far too small for the real task: only a model host says so.
+    assert (reply.status_code, reply.json()["code"]) == (422, "task_unfit"), reply.text
+    (second,) = hosts()
+    assert second.pid != first.pid
     server.process.terminate()
     assert server.process.wait(60) == 0
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs([second], timeout=10)
     assert not alive
 
 

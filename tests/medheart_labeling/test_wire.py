@@ -12,9 +12,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
+import pydicom
 import pytest
 
+from medheart.geometry import Geometry
 from medheart.schema import load_schema
+from medheart.volume import Volume
 from medheart_io import read_image, read_labels, write_volume
 
 INFO_KEYS = {
@@ -184,3 +187,61 @@ def test_a_dicom_series_in_a_zip_becomes_an_image(server, test_data, tmp_path):
     back = server.call("GET", "/datastore/image", params={"image": "dicom-zip"})
     (tmp_path / "back.nii.gz").write_bytes(back.content)
     assert read_image(tmp_path / "back.nii.gz").geometry.matches(read_image(folder).geometry)
+
+
+def random_grid(seed):
+    """Return an oblique, anisotropic grid; every other one is left-handed."""
+    rng = np.random.default_rng(seed)
+    axes, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    axes[:, 0] *= np.sign(np.linalg.det(axes)) * (-1) ** seed
+    shape = tuple(int(n) for n in rng.integers(8, 14, 3))
+    return Geometry.from_parts(
+        shape=shape, spacing=rng.uniform(0.4, 2.5, 3), origin=rng.uniform(-200, 200, 3), direction=axes
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_voxel_comes_back_at_its_place(server, tmp_path, seed):
+    """Import, inference, version, export in every format: within 1e-3 mm."""
+    grid, schema = random_grid(seed), load_schema("hippocampus")
+    assert grid.is_left_handed == bool(seed % 2)
+    rng = np.random.default_rng(seed)
+    image = server.put_image(Volume(rng.normal(100, 20, grid.shape).astype(np.float32), grid, "MR"))
+    found = server.infer("hippocampus", image, output="image", save_label=True, client_id="geometry")
+    (tmp_path / "found.nii.gz").write_bytes(found.content)
+    labels = read_labels(tmp_path / "found.nii.gz", schema)
+    assert labels.geometry.max_corner_distance(grid) < 1e-3
+    edited = labels.with_array(np.roll(labels.array, 1, axis=0))
+    assert server.put_label(edited, image, client_id="geometry").status_code == 200
+    for tag, expected in (("original", labels), ("final", edited)):
+        for ending in (".nii.gz", ".nii", ".nrrd", ".seg.nrrd", ".mha", ".dcm"):
+            query = {"label": image, "tag": tag, "format": ending}
+            reply = server.call("GET", "/datastore/label", params=query)
+            assert reply.status_code == 200, reply.text
+            path = tmp_path / f"{tag}{ending}"
+            path.write_bytes(reply.content)
+            back = read_labels(path, schema, like=grid if ending == ".dcm" else None)
+            assert back.geometry.max_corner_distance(grid) < 1e-3, ending
+            assert np.array_equal(back.array, expected.array), ending
+
+
+def test_names_of_patients_are_nowhere_to_be_read(server, test_data, tmp_path):
+    folder, name = tmp_path / "planted", "Zzyzx"
+    folder.mkdir()
+    for path in sorted(test_data("dicom/hippocrop_study1").glob("*.dcm")):
+        dataset = pydicom.dcmread(path)
+        dataset.PatientName, dataset.PatientID = f"{name}^Planted", f"{name}-4711"
+        dataset.save_as(folder / f"{name}-{path.name}")
+    archive = shutil.make_archive(str(tmp_path / "upload"), "zip", folder)
+    files = {"file": (f"{name} scan.zip", Path(archive).read_bytes())}
+    reply = server.call("PUT", "/datastore/image", params={"image": "planted"}, files=files)
+    assert reply.status_code == 200, reply.text
+    server.infer("hippocampus", "planted", save_label=True)
+    server.call("PUT", "/datastore/image", files={"file": (f"{name}.nii.gz", b"damaged")})
+    told = [
+        server.call("GET", path).text
+        for path in ("/info/", "/logs/?lines=5000", "/datastore/label?label=planted&tag=x")
+    ]
+    files = [server.log, server.home / "logs" / "label-server.log", server.home / "labeling" / "notes.sqlite"]
+    assert not [text for text in told if name in text]
+    assert not [path for path in files if name.encode() in path.read_bytes()]

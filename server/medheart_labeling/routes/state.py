@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from medheart_labeling.info import app_info
 from medheart_labeling.routes.common import annotator, backend_of, identity, in_thread, json_body
+from medheart_labeling.startup import is_ready
 
 __all__ = ["cancel_request", "info", "livez", "readyz", "release_lease", "renew_lease", "request_state"]
 
@@ -18,9 +19,8 @@ async def livez(_: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """Say what is ready and what is still loading; 503 until labels and inference work."""
-    startup = request.app.state.startup
-    parts = await in_thread(startup.state)
-    ready = await in_thread(lambda: startup.is_ready)
+    parts = await in_thread(request.app.state.startup.state)
+    ready = is_ready(parts)
     loading = [name for name, word in parts.items() if word == "loading"]
     body = {"status": "ready" if ready else "starting", "parts": parts, "loading": loading}
     return JSONResponse(body, status_code=200 if ready else 503)
