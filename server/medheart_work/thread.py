@@ -14,7 +14,7 @@ from pathlib import Path
 
 from medheart.client import LabelServer
 from medheart.client import Progress as ServerProgress
-from medheart.errors import MedHeartError
+from medheart.errors import MedHeartError, NotFound
 from medheart.records import LabelVersion
 from medheart.settings import Settings
 from medheart_measure import MeasurementTable
@@ -162,7 +162,14 @@ class _Way:
             self.progress("segment", state.done, state.total)
 
         params = {"inputs": dict(choice.inputs), "save_label": True}
-        result = self.server.infer(choice.task.id, image, params=params, progress=tell)
+        try:
+            result = self.server.infer(choice.task.id, image, params=params, progress=tell)
+        except NotFound as error:
+            raise MedHeartError(
+                f"the label server at {self.server.url} does not know image {image}: {error.message}; "
+                "was it started with another MEDHEART_HOME?",
+                code="other_store",
+            ) from error
         if "version" not in result.params:
             raise MedHeartError(
                 f"the label server at {self.server.url} kept no version of its result", code="bad_reply"

@@ -75,7 +75,8 @@ def test_help_is_cheap_and_imports_no_verb() -> None:
         (["tasks", "show", "nothing"], 1, "hippocampus"),
         (["export", "nothing"], 1, "nothing"),
         (["bench", "nothing"], 2, "nothing"),
-        (["measure", "/nowhere.nii.gz"], 1, "nowhere"),
+        (["measure", "/nowhere.nii.gz"], 1, "/nowhere.nii.gz"),
+        (["measure", "no-such-version"], 1, "no-such-version"),
     ],
 )
 def test_errors_are_one_line_that_names_the_cause(medheart, arguments: list[str], code: int, words: str) -> None:

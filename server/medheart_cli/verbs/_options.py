@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import urllib.request
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from medheart.client import LabelServer
+from medheart.errors import MedHeartError
 from medheart.settings import Settings
 from medheart_cli.console import note, text
 
 if TYPE_CHECKING:
     from medheart_store import Store
 
-__all__ = ["AsJson", "Device", "Local", "author", "client", "ensure_networks", "label_server", "open_store"]
+__all__ = ["AsJson", "Device", "Local", "author", "client", "ensure_networks", "is_file", "label_server", "open_store"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines on stdout.")]
 _LIVE_S = 3.0
@@ -60,6 +63,21 @@ def ensure_networks(settings: Settings, tasks: Collection[str] | None = None) ->
     if missing:
         note(text("exporting", tasks=", ".join(missing)))
         export_networks(settings, missing)
+
+
+def is_file(label: str) -> bool:
+    """Whether `label` is a file, else it is the id of a version.
+
+    Raises
+    ------
+    MedHeartError
+        If it is neither: no file, and no id either.
+    """
+    if Path(label).exists():
+        return True
+    if re.fullmatch("[A-Za-z0-9_-]{1,64}", label):
+        return False
+    raise MedHeartError(f"{label}: there is no such file", code="not_there")
 
 
 def author() -> str:

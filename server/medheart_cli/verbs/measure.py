@@ -9,7 +9,7 @@ import typer
 
 from medheart.settings import Settings
 from medheart_cli.console import language, note, print_json, print_table, text
-from medheart_cli.verbs._options import AsJson, open_store
+from medheart_cli.verbs._options import AsJson, is_file, open_store
 
 __all__ = ["app"]
 
@@ -32,7 +32,7 @@ def measure(
     as_json: AsJson = False,
 ) -> None:
     """Measure."""
-    data = _measure_file(Path(label), image, task) if Path(label).exists() else _measure_version(label)
+    data = _measure_file(Path(label), image, task) if is_file(label) else _measure_version(label)
     if as_json:
         print_json(data)
         return

@@ -10,7 +10,7 @@ import typer
 from medheart.errors import MedHeartError
 from medheart.settings import Settings
 from medheart_cli.console import language, note, print_json
-from medheart_cli.verbs._options import AsJson, open_store
+from medheart_cli.verbs._options import AsJson, is_file, open_store
 
 __all__ = ["app"]
 
@@ -42,7 +42,7 @@ def report(
     chosen = lang or language()
     if chosen not in LANGUAGES:
         raise MedHeartError(f"--lang is one of {list(LANGUAGES)}, got {chosen!r}", code="usage")
-    if Path(label).exists():
+    if is_file(label):
         if image is None:
             raise MedHeartError(f"the report of a label file shows its image: give --image for {label}", code="usage")
         rendered = report_file(Path(label), image, task_id=task, language=chosen)

@@ -138,6 +138,9 @@ def _main_job(
     if as_json:
         print_json({"cases": [case.to_dict() for case in cases], "studies": [_plain(result) for result in results]})
         return
+    for case in cases:
+        if not case.accepted:
+            note(text("left_out", path=case.candidate.path, message=case.candidate.message))
     for result in results:
         print_results(result)
 

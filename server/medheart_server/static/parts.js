@@ -15,7 +15,6 @@ export function setLanguage(chosen) {
   document.documentElement.lang = chosen;
   document.querySelector("#language").textContent = say("_language");
   for (const node of document.querySelectorAll("[data-text]")) node.textContent = say(node.dataset.text);
-  for (const node of document.querySelectorAll("[data-placeholder]")) node.placeholder = say(node.dataset.placeholder);
 }
 
 export function say(key, values = {}) {
