@@ -13,6 +13,7 @@ import queue
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -113,16 +114,18 @@ class DecoderPool:
             self._count += start
         if not start:
             return self._idle.get()
-        try:
-            return _start()
-        except BaseException:
-            with self._lock:
-                self._count -= 1
-            raise
+        with ExitStack() as on_error:
+            on_error.callback(self._count_down)
+            worker = _start()
+            on_error.pop_all()
+        return worker
 
-    def _drop(self, worker: subprocess.Popen[bytes]) -> None:
+    def _count_down(self) -> None:
         with self._lock:
             self._count -= 1
+
+    def _drop(self, worker: subprocess.Popen[bytes]) -> None:
+        self._count_down()
         worker.kill()
         worker.wait()
         for stream in (worker.stdin, worker.stdout):

@@ -72,14 +72,12 @@ class RequestTable:
             If the id is in use.
         """
         entry = self._open(request or uuid.uuid4().hex, owner.name)
+        done = False
         try:
             yield entry
-        except BaseException:
-            entry.state = "cancelled" if entry.cancel.is_set() else "failed"
-            raise
-        else:
-            entry.state = "done"
+            done = True
         finally:
+            entry.state = "done" if done else "cancelled" if entry.cancel.is_set() else "failed"
             entry.ended = time.monotonic()
 
     def get(self, request: str, who: Identity) -> Entry:

@@ -13,6 +13,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +68,13 @@ class Sessions:
         path = self._folder / uuid.uuid4().hex
         content = path / "files"
         content.mkdir(parents=True)
-        try:
+        with ExitStack() as on_error:
+            on_error.callback(shutil.rmtree, path)
             for n, file in enumerate(files):
                 shutil.move(file, content / f"{n:05d}{''.join(file.suffixes)}")
             image = content if len(files) > 1 else next(content.iterdir())
             _read(image)
-        except BaseException:
-            shutil.rmtree(path)
-            raise
+            on_error.pop_all()
         now = int(time.time())
         info = {
             "name": path.name,

@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -50,6 +50,9 @@ class ObjectStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object that nothing names; no error if it is gone."""
+
+    def sweep(self, prefix: str, *, older_than_s: float) -> None:
+        """Remove what puts that were interrupted left behind below `prefix`."""
 
 
 def file_sha256(path: Path) -> str:
@@ -129,6 +132,13 @@ class FolderObjects:
         """Remove the file."""
         self._path(key).unlink(missing_ok=True)
 
+    def sweep(self, prefix: str, *, older_than_s: float) -> None:
+        """Remove temporary files of writers that died."""
+        for path in (self.root / prefix).rglob(f"{_TEMPORARY}*"):
+            with suppress(FileNotFoundError):  # its writer has just finished
+                if self._clock() - path.stat().st_mtime > older_than_s:
+                    path.unlink()
+
     @contextmanager
     def _reading(self, key: str) -> Iterator[BinaryIO]:
         path = self._path(key)
@@ -156,9 +166,8 @@ class FolderObjects:
                     os.fsync(stream.fileno())
                 os.utime(temporary, (self._clock(), self._clock()))
                 Path(temporary).replace(path)
-            except BaseException:
+            finally:
                 Path(temporary).unlink(missing_ok=True)
-                raise
             _sync_folder(path.parent)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror or error}", code="not_written") from error

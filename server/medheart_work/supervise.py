@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -103,14 +104,13 @@ class Supervisor:
             If a port belongs to another program, or a child ends or does not answer in time; the
             message holds the end of its log. What was started is stopped again.
         """
-        try:
+        with ExitStack() as on_error:
+            on_error.callback(self.stop)
             for part in self.parts:
                 if not part.ready(self.settings):
                     self._children.append(self._spawn(part))
             self._wait(on_ready or (lambda _name, _seconds: None))
-        except BaseException:
-            self.stop()
-            raise
+            on_error.pop_all()
 
     def poll(self) -> None:
         """Raise Unavailable if a child has ended."""

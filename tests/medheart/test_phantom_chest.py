@@ -62,7 +62,7 @@ def test_lung_tissue_is_denser_at_the_back_than_in_front(chest: tuple[Volume, La
 def test_nodules_are_apart_inside_the_lungs_and_of_the_wanted_size(chest: tuple[Volume, LabelMap]) -> None:
     volume, labels = chest
     parts, count = ndimage.label(labels.array, np.ones((3, 3, 3)))
-    assert 1 <= count <= 4
+    assert count in range(1, 5)
     near = ndimage.binary_dilation(lung_mask(volume), iterations=5)
     assert near[labels.mask(1)].mean() > 0.95
     volumes = np.bincount(parts.ravel())[1:] * volume.geometry.voxel_volume_mm3

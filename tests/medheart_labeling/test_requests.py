@@ -65,7 +65,8 @@ def test_who_closes_the_connection_cancels(server, slow_image):
     connection.request("POST", f"/infer/lung-nodule?image={slow_image}&request_id={request}")
     wait_for(server, request, lambda state: state["state"] == "running")
     connection.close()
-    wait_for(server, request, lambda state: state["state"] == "cancelled", seconds=20)
+    state = wait_for(server, request, lambda state: state["state"] == "cancelled", seconds=20)
+    assert state["done"] < state["total"]
 
 
 def test_our_own_client_sees_progress_and_cancels(server, slow_image):
