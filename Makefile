@@ -10,6 +10,7 @@ BIN := .venv/bin
 PATHS := core server tests benchmarks SlicerMedHeart
 STUDY ?=
 TASK ?=
+CHOICE ?=
 ONCE ?=
 OUT ?= out
 
@@ -23,8 +24,8 @@ setup: .venv/ready ## create .venv, install the locked packages, export the netw
 	@bash scripts/setup.sh "$(PYTHON)"
 	@touch $@
 
-run: setup ## segment, version, measure and report the sample (or STUDY=path, TASK=id), then serve (ONCE=1: end)
-	@$(BIN)/medheart serve --output "$(OUT)" $(if $(STUDY),--study "$(STUDY)",--sample) $(if $(TASK),--task "$(TASK)") $(if $(ONCE),--once)
+run: setup ## segment, version, measure and report the sample (or STUDY=path, TASK=id, CHOICE=answer), then serve (ONCE=1: end)
+	@$(BIN)/medheart serve --output "$(OUT)" $(if $(STUDY),--study "$(STUDY)",--sample) $(if $(TASK),--task "$(TASK)") $(if $(CHOICE),--choice "$(CHOICE)") $(if $(ONCE),--once)
 
 serve: setup ## start the label server and the service
 	@$(BIN)/medheart serve
@@ -64,8 +65,8 @@ lock: setup ## resolve requirements.lock anew within constraints.txt
 bench: setup ## all benchmarks, one JSON line each
 	@for f in benchmarks/*.py; do $(BIN)/medheart bench "$$(basename $$f .py)" --json; done
 
-soak: setup ## long fuzz and crash loops
-	@MEDHEART_SOAK=1 $(BIN)/python -m pytest -m soak
+soak: setup ## long fuzz, crash, lease and geometry loops, MEDHEART_SOAK_MINUTES (10) each
+	@MEDHEART_SOAK=1 $(BIN)/python -m pytest -m soak --ignore tests/SlicerMedHeart
 
 clean: ## remove what setup and run made
 	@rm -rf .venv .venv-slicer out

@@ -20,7 +20,8 @@ def read(name: str) -> str:
 def declared() -> set[str]:
     project = tomllib.loads(read("pyproject.toml"))["project"]
     lines = [*project["dependencies"], *(line for group in project["optional-dependencies"].values() for line in group)]
-    return {re.split(r"[<>=;\s\[]", line, maxsplit=1)[0].lower() for line in lines}
+    names = {re.split(r"[<>=;\s\[]", line, maxsplit=1)[0].lower() for line in lines}
+    return names - {project["name"]}  # an extra may include another
 
 
 def help_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:

@@ -233,8 +233,12 @@ class Job:
         What the job returned (JSON), once it succeeded.
     error : str
         Why it failed, empty otherwise.
+    error_code : str
+        Code of the error that it failed with, where that was one of ours.
     created : str
         ISO 8601 in UTC.
+    details : dict
+        What jobs of this kind say of their progress beyond that (JSON).
     """
 
     id: str
@@ -248,6 +252,8 @@ class Job:
     result: Any = None
     error: str = ""
     created: str = ""
+    error_code: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
 
     @property
     def finished(self) -> bool:

@@ -36,6 +36,8 @@ class Settings:
         `auto`, `cpu` or `cuda`.
     require_login : bool
         Whether requests from loopback need an account, too.
+    server : str
+        Address of a service whose store the command line works on; empty takes this machine's own.
     """
 
     home: Path = Path("~/.medheart")
@@ -45,6 +47,7 @@ class Settings:
     language: str = ""
     device: str = "auto"
     require_login: bool = False
+    server: str = ""
 
     @classmethod
     def load(cls, **overrides: Any) -> Settings:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from medheart.schema import load_schema
 
 __all__ = ["FieldOfView", "ModelCard", "Task", "TaskInput", "Weights"]
 
@@ -117,3 +119,13 @@ class Task:
     def title(self, language: str = "en") -> str:
         """Return the title in `language`, else in English, else the id."""
         return self.titles.get(language) or self.titles.get("en") or self.id
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a reader should know as JSON-serialisable data: what it reads, its labels, its card."""
+        data = asdict(self)
+        for name in ("network", "preprocessing", "inference", "postprocessing", "fit"):
+            data.pop(name)
+        labels = load_schema(self.schema_id).labels
+        data["network"] = self.network.get("family", "")
+        data["labels"] = [{"value": label.value, "name": label.name, "names": label.names} for label in labels]
+        return data

@@ -31,6 +31,7 @@ _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _PLAIN = b"1.2.840.10008.1.2.1\0\0\0"
 _UNDEFINED = 0xFFFFFFFF
 _MAX_FRAMES = 65536
+_MAX_READS = 2_000_000
 _LEAST_ENCODED = 8
 _PIXEL_ELEMENTS = {0x0008, 0x0009, 0x0010}
 _TEXTS = (
@@ -136,12 +137,33 @@ class DicomFile:
         return self.numbers["Rows"], self.numbers["Columns"]
 
 
-def dcmread(stream: BinaryIO, **options: Any) -> Any:
-    """Call `pydicom.dcmread` without its warnings of odd values: what matters is checked here."""
+class _Counted:
+    """A stream that gives up on endless headers: a few kilobytes, deflated, can hold millions of empty elements."""
+
+    def __init__(self, stream: BinaryIO, path: Path) -> None:
+        self._read, self.seek, self.tell = stream.read, stream.seek, stream.tell
+        self._path, self._left = path, _MAX_READS
+
+    def read(self, size: int = -1) -> bytes:
+        """Read, unless that was done too often; pydicom does it once or twice per element."""
+        self._left -= 1
+        if self._left < 0:
+            raise reject(self._path, f"its header takes more than {_MAX_READS} reads", "bomb")
+        return self._read(size)
+
+
+def dcmread(stream: BinaryIO, path: Path, **options: Any) -> Any:
+    """Call `pydicom.dcmread` without its warnings of odd values: what matters is checked here.
+
+    Raises
+    ------
+    ImageRejected
+        `bomb`, naming `path`, if the header has a million elements or more.
+    """
     import pydicom
 
     warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom\.")
-    return pydicom.dcmread(stream, **options)
+    return pydicom.dcmread(_Counted(stream, path), **options)
 
 
 @contextmanager
@@ -178,7 +200,7 @@ def read_dicom_file(path: Path) -> DicomFile:
     """
     with rejecting(path), open_dicom(path) as stream:
         tags = [*_TEXTS, *_NUMBERS, *_FRAME_TAGS]
-        dataset = dcmread(stream, stop_before_pixels=True, specific_tags=tags, force=True)
+        dataset = dcmread(stream, path, stop_before_pixels=True, specific_tags=tags, force=True)
         offset, length, vr = _pixel_element(stream, dataset)
         size = stream.seek(0, io.SEEK_END)
         declared = bool(dataset.get("SpecificCharacterSet"))

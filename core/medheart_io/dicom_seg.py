@@ -212,5 +212,5 @@ def _read_headers(path: Path) -> list[Any]:
     headers = []
     for file in usable[0].files:
         with rejecting(file), open_dicom(file) as stream:
-            headers.append(dcmread(stream, stop_before_pixels=True))
+            headers.append(dcmread(stream, file, stop_before_pixels=True))
     return headers

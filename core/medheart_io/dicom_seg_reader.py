@@ -69,7 +69,7 @@ def _open(path: Path) -> Any:
     if sniff(path) != "dicom":
         raise reject(path, "is no DICOM file", "not_a_segmentation")
     with open_dicom(path) as stream:
-        dataset = dcmread(stream, force=True)
+        dataset = dcmread(stream, path, force=True)
     if dataset.get("SOPClassUID") not in {_BINARY, _LABELMAP}:
         raise reject(path, "is no DICOM segmentation", "not_a_segmentation")
     if dataset.get("SegmentationType") not in {"BINARY", "LABELMAP"}:

@@ -105,6 +105,9 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
 
 
 def _sizes(header: dict[str, Any], path: Path) -> tuple[int, ...]:
+    missing = [name for name in ("dimension", "sizes") if name not in header]
+    if missing:
+        raise reject(path, f"its header has no field {' and no '.join(map(repr, missing))}", "bad_header")
     sizes = tuple(int(n) for n in header["sizes"])
     if int(header["dimension"]) != len(sizes):
         raise reject(path, f"has {header['dimension']} dimensions and {len(sizes)} sizes", "bad_header")

@@ -48,7 +48,10 @@ def scan(paths: Iterable[str | Path]) -> list[Candidate]:
     """
     listed = [Path(path) for path in paths]
     single = [path for path in listed if not path.is_dir()]
-    found = _one_patient(_Found().look_at(single, named=True), "the files") if single else []
+    found: list[Candidate] = []
+    if single:
+        shared = Path(os.path.commonpath([path.absolute().parent for path in single]))
+        found = _one_patient(_placed(_Found().look_at(single, named=True), shared), "the files")
     for folder in listed:
         if folder.is_dir():
             found += _scan_folder(folder)
@@ -63,8 +66,20 @@ def _scan_folder(folder: Path) -> list[Candidate]:
             return [_refused(folder, reject(folder, f"holds more than {_MAX_FILES} files", "too_many_files"))]
     found = _Found().look_at(sorted(files), named=False)
     if not found:
-        return [_refused(folder, reject(folder, f"none of its {len(files)} files is an image", "no_image"))]
-    return _one_patient(found, folder.name)
+        problem = f"none of its {len(files)} files is DICOM, NIfTI, NRRD or MetaImage" if files else "holds no files"
+        return [_refused(folder, reject(folder, problem, "no_image"))]
+    return _one_patient(_placed(found, folder), folder.name)
+
+
+def _placed(found: list[Candidate], folder: Path) -> list[Candidate]:
+    """Make ids out of places in the scanned folder, so that a copy elsewhere (an unpacked zip) has the same."""
+
+    def own_id(c: Candidate) -> str:
+        prefix = c.id.partition("-")[0]
+        places = [os.path.relpath(path, folder) for path in c.files]
+        return _id(prefix, c.series_uid, *places)
+
+    return [replace(c, id=own_id(c)) for c in found]
 
 
 @dataclass
@@ -239,7 +254,8 @@ def load(candidate: Candidate, choice: str | Iterable[str] | None = None) -> Vol
         raise candidate.error()
     if isinstance(candidate.source, DicomSeries):
         return load_series(candidate.source, choices=choices)
-    return read_image(candidate.path, choice=choices)
+    # Where it is read from; `path` may name its place in a zip.
+    return read_image(candidate.source, choice=choices)
 
 
 def read_only_case(path: Path, *, choices: frozenset[str] = frozenset()) -> Volume:

@@ -68,7 +68,7 @@ class SeriesFacts:
     def from_volume(cls, series_id: str, volume: Volume, *, description: str = "") -> SeriesFacts:
         """Collect the facts of a volume; `description` adds to what the volume itself says."""
         meta = volume.meta
-        said = [description, meta.get("series_description"), meta.get("sequence")]
+        said = dict.fromkeys((description, meta.get("series_description"), meta.get("sequence")))  # each once
         hounsfield = looks_hounsfield(volume.array)
         return cls(
             id=series_id,
@@ -94,7 +94,12 @@ class SeriesFacts:
 
 
 def mentions(description: str, word: str) -> bool:
-    """Whether `word` (one or several) stands in `description`, letter case and punctuation ignored."""
+    """Whether `word` (one or several) stands in `description`, letter case and punctuation ignored.
+
+    A word of a script without spaces (Chinese) may stand anywhere.
+    """
+    if not word.isascii():
+        return _plain(word) in _plain(description)
     return f" {_plain(word)} " in f" {_plain(description)} "
 
 

@@ -90,7 +90,9 @@ def check_facts(task: Task, series: Sequence[SeriesFacts]) -> list[Reason]:
     return findings.warnings
 
 
-def choose_task(series: Sequence[SeriesFacts], tasks: Iterable[Task] | None = None) -> TaskChoice:
+def choose_task(
+    series: Sequence[SeriesFacts], tasks: Iterable[Task] | None = None, *, named: bool = False
+) -> TaskChoice:
     """Choose the task for a study, and the series for each of its inputs.
 
     Of several tasks that fit, the one with more inputs and then the one with fewer unknowns is taken.
@@ -104,13 +106,15 @@ def choose_task(series: Sequence[SeriesFacts], tasks: Iterable[Task] | None = No
         All image series of the study.
     tasks : iterable of Task, optional
         Tasks to choose from; all that ship by default.
+    named : bool
+        A person named the tasks: nothing in the images need speak for them.
     """
     if tasks is None:
         from medheart_models.tasks import load_task, task_ids
 
         tasks = [load_task(task_id) for task_id in task_ids()]
-    named = [replace(facts, description=facts.description or facts.id) for facts in series]
-    choices = [_try_task(task, named) for task in tasks]
+    described = [replace(facts, description=facts.description or facts.id) for facts in series]
+    choices = [_try_task(task, described, named=named) for task in tasks]
     refused = {task_id: reasons for choice in choices for task_id, reasons in choice.refused.items()}
     fitting = [choice for choice in choices if choice]
     if not fitting:
@@ -119,13 +123,13 @@ def choose_task(series: Sequence[SeriesFacts], tasks: Iterable[Task] | None = No
     return TaskChoice(best.task, best.inputs, best.reasons, best.warnings, refused)
 
 
-def _try_task(task: Task, series: Sequence[SeriesFacts]) -> TaskChoice:
+def _try_task(task: Task, series: Sequence[SeriesFacts], *, named: bool) -> TaskChoice:
     if not series:
         return TaskChoice(None, refused={task.id: (Reason("no_series"),)})
     total = Findings()
     chosen: list[SeriesFacts] = []
     for item in task.inputs:
-        facts, findings = _pick(task, item, [one for one in series if one not in chosen])
+        facts, findings = _pick(task, item, [one for one in series if one not in chosen], named=named)
         total.add(findings)
         if facts is not None:
             chosen.append(facts)
@@ -136,9 +140,11 @@ def _try_task(task: Task, series: Sequence[SeriesFacts]) -> TaskChoice:
     return TaskChoice(task, inputs, tuple(total.evidence), tuple(total.warnings))
 
 
-def _pick(task: Task, item: TaskInput, series: Sequence[SeriesFacts]) -> tuple[SeriesFacts | None, Findings]:
+def _pick(
+    task: Task, item: TaskInput, series: Sequence[SeriesFacts], *, named: bool
+) -> tuple[SeriesFacts | None, Findings]:
     """Return the series for one input with what speaks for it, or None with what speaks against all."""
-    candidates = _candidates(task, item, series)
+    candidates = _candidates(task, item, series, named=named)
     fitting = sorted((pair for pair in candidates if not pair[1].refusals), key=_preference)
     if not fitting:
         return None, Findings(refusals=_why_not(task, item, candidates))
@@ -150,15 +156,17 @@ def _pick(task: Task, item: TaskInput, series: Sequence[SeriesFacts]) -> tuple[S
     return facts, Findings(warnings=findings.warnings, evidence=evidence)
 
 
-def _candidates(task: Task, item: TaskInput, series: Sequence[SeriesFacts]) -> list[tuple[SeriesFacts, Findings]]:
+def _candidates(
+    task: Task, item: TaskInput, series: Sequence[SeriesFacts], *, named: bool
+) -> list[tuple[SeriesFacts, Findings]]:
     found = []
     for facts in series:
-        named = any(mentions(facts.description, hint) for hint in item.hints)
-        if len(task.inputs) > 1 and not named:
+        hinted = any(mentions(facts.description, hint) for hint in item.hints)
+        if len(task.inputs) > 1 and not hinted:
             continue
         findings = Findings()
         compare(task, item, facts, findings)
-        known = named or facts.modality or facts.body_part or findings.evidence
+        known = named or hinted or facts.modality or facts.body_part or findings.evidence
         if not known and not findings.refusals:
             findings.refusals.append(Reason("nothing_known", {"series": facts.id, "task": task.id}))
         found.append((facts, findings))

@@ -92,14 +92,25 @@ class KeyFile:
         with self._lock:
             return sorted(self._load().values(), key=lambda key: key.created)
 
+    def get(self, key_id: str) -> Key | None:
+        """Return a key by its id, or None."""
+        with self._lock:
+            return self._load().get(key_id)
+
+    def named(self, token: str) -> Key | None:
+        """Return the key whose id a token names, whether or not its secret is right; else None."""
+        match = _TOKEN.fullmatch(token)
+        return self.get(match.group(1)) if match else None
+
+    def find(self, token: str) -> Key | None:
+        """Return the key that a token is, or None."""
+        key = self.named(token)
+        return key if key is not None and hmac.compare_digest(key.sha256, _digest(token)) else None
+
     def identify(self, token: str) -> Identity | None:
         """Return who a token stands for, or None."""
-        match = _TOKEN.fullmatch(token)
-        with self._lock:
-            key = self._load().get(match.group(1)) if match else None
-        if key is None or not hmac.compare_digest(key.sha256, _digest(token)):
-            return None
-        return key.identity
+        key = self.find(token)
+        return key.identity if key else None
 
     @contextmanager
     def _changing(self) -> Iterator[None]:

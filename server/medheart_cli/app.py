@@ -33,6 +33,9 @@ VERBS = {
     "bench": ("bench", "Run a benchmark of a checkout."),
 }
 
+_INTERRUPTED = 130
+"""Exit code after Ctrl-C; Typer turns the interrupt into it."""
+
 
 class _Verbs(TyperGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -70,27 +73,29 @@ def run(arguments: list[str]) -> int:
     """Run the verb named in `arguments`; errors become one line on stderr and an exit code."""
     try:
         code = app(args=arguments, prog_name="medheart", standalone_mode=False)
+        if code == _INTERRUPTED:
+            raise KeyboardInterrupt
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 2
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "medheart"
-        complain(f"{where}: {error.format_message()} (see {where} --help)", prefix="")
+        complain(f"{where}: {error.format_message()} (see {where} --help)", "usage", prefix="")
         return 2
     except click.ClickException as error:
-        complain(error.format_message())
+        complain(error.format_message(), "usage")
         return error.exit_code
     except MedHeartError as error:
-        complain(error.message)
+        complain(error.message, error.code, type(error).code)
         return 2 if error.code in {"usage", "settings"} else 1
     except (click.Abort, KeyboardInterrupt):
-        complain("interrupted")
-        return 130
+        complain("interrupted", "interrupted")
+        return _INTERRUPTED
     except BrokenPipeError:
         os.close(1)
         return 1
     except Exception as error:
-        complain(_record(error))
+        complain(_record(error), "unexpected")
         return 1
     return int(code or 0)
 

@@ -12,9 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from medheart.errors import MedHeartError
 from medheart.settings import Settings
 
-__all__ = ["complain", "language", "note", "print_json", "print_table", "progress", "text"]
+__all__ = ["complain", "language", "note", "print_json", "print_table", "progress", "text", "word"]
 
 _WIDE = 200
 """Columns of a table that goes into a file or pipe."""
@@ -41,6 +42,12 @@ def text(key: str, **values: Any) -> str:
     return _texts()[key][language()].format(**values)
 
 
+def word(kind: str, value: str) -> str:
+    """Return the word for a value of some kind (`state`, `field`, …), the value itself where there is none."""
+    known = _texts().get(f"{kind}_{value}")
+    return known[language()] if known else value
+
+
 def print_json(data: Any) -> None:
     """Print one JSON value on a line of stdout."""
     sys.stdout.write(json.dumps(data, ensure_ascii=False, allow_nan=False) + "\n")
@@ -53,9 +60,23 @@ def note(message: str) -> None:
     sys.stderr.flush()
 
 
-def complain(message: str, *, prefix: str = "medheart: ") -> None:
-    """Print an error on stderr; the first line says all that matters."""
-    note(prefix + message)
+def complain(message: str, *codes: str, prefix: str = "medheart: ") -> None:
+    """Print an error on stderr; the first line says all that matters.
+
+    Messages are English and exact. In another language the words for the first of `codes` that has some come
+    before them.
+    """
+    known = next((code for code in codes if f"error_{code}" in _texts()), None)
+    said = f"{text(f'error_{known}')}：" if known and _speaks_other() else ""
+    note(prefix + said + message)
+
+
+def _speaks_other() -> bool:
+    try:
+        return language() != "en"
+    except MedHeartError:
+        # The settings themselves are wrong, and that is what there is to say.
+        return False
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[int] = ()) -> None:

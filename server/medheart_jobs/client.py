@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from medheart.errors import Conflict, JobError, NotFound, Unavailable
 from medheart.records import Job, JobState
+from medheart.wire.paths import without_paths
 from medheart_jobs.tables import APPLICATION, PROGRESS, WORKFLOW, QueueName, prepare, serializer
 
 __all__ = ["Jobs"]
@@ -103,12 +104,15 @@ class Jobs:
         with self._translated():
             return self._job(self._workflow(job_id), self._waiting())
 
-    def list(self, *, state: JobState | None = None, limit: int = 100) -> list[Job]:
-        """Return the latest jobs, newest first, at most `limit`; `state` keeps those in one state."""
+    def list(self, *, state: JobState | None = None, queue: QueueName | None = None, limit: int = 100) -> list[Job]:
+        """Return the latest jobs, newest first, at most `limit`; `state` and `queue` keep those of one.
+
+        A cancelled job is in no queue.
+        """
         wanted = [word for word, meaning in _STATES.items() if state in (None, meaning)]
         with self._translated():
             found = self._client.list_workflows(
-                status=wanted, limit=limit, sort_desc=True, application_name=APPLICATION
+                status=wanted, queue_name=queue, limit=limit, sort_desc=True, application_name=APPLICATION
             )
             waiting = self._waiting()
             return [self._job(workflow, waiting) for workflow in found]
@@ -173,8 +177,10 @@ class Jobs:
             total=progress.get("total", 0),
             seconds_left=_seconds_left(progress) if state == "running" else None,
             message=progress.get("message", ""),
+            details=progress.get("details", {}),
             result=workflow.output if state == "succeeded" else None,
             error=_error(workflow) if state == "failed" else "",
+            error_code=_error_code(workflow) if state == "failed" else "",
             created=datetime.fromtimestamp((workflow.created_at or 0) / 1000, UTC).isoformat(timespec="milliseconds"),
         )
 
@@ -225,6 +231,11 @@ def _error(workflow: WorkflowStatus) -> str:
         return f"given up: the worker died {workflow.recovery_attempts or 0} times while doing it"
     error = workflow.error
     if isinstance(error, PortableWorkflowError) and isinstance(error.code, str):
-        return str(error.message)
+        return without_paths(str(error.message))
     name = error.name if isinstance(error, PortableWorkflowError) else type(error).__name__
-    return f"{name}: {error}"
+    return without_paths(f"{name}: {error}")
+
+
+def _error_code(workflow: WorkflowStatus) -> str:
+    code = workflow.error.code if isinstance(workflow.error, PortableWorkflowError) else None
+    return code if isinstance(code, str) else ""

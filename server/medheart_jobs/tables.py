@@ -21,7 +21,7 @@ WORKFLOW = "job"
 """The one workflow: its arguments are `name` and `args` of the job, so that an unknown name fails clearly."""
 
 PROGRESS = "progress"
-"""Name of the event that carries the progress: `{"done", "total", "message", "left", "at"}`."""
+"""Name of the event that carries the progress: `{"done", "total", "message", "left", "at"}`, and `details` of some."""
 
 QueueName = Literal["jobs", "long"]
 QUEUES: dict[QueueName, int] = {"jobs": 1, "long": 1}

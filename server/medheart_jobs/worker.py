@@ -87,11 +87,29 @@ def run_step(function: Callable[..., Any], *args: Any, name: str | None = None, 
     return DBOS.run_step({"name": name or function.__name__}, function, *args, **kwargs)
 
 
-def report_progress(done: int, total: int, message: str = "") -> None:
+def report_progress(
+    done: int,
+    total: int,
+    message: str = "",
+    *,
+    seconds_left: float | None = None,
+    details: dict[str, Any] | None = None,
+) -> None:
     """Say how far the job is: `done` of `total` parts.
 
     Inside a step it may be called as often as one likes: it writes at most four times a second, and
     always when `done` reaches `total`.
+
+    Parameters
+    ----------
+    done, total : int
+        Parts.
+    message : str
+        For people.
+    seconds_left : float, optional
+        Where the job knows better than the parts done so far tell.
+    details : dict, optional
+        JSON-serialisable and small: what else is known of a job of this kind.
 
     Raises
     ------
@@ -104,8 +122,10 @@ def report_progress(done: int, total: int, message: str = "") -> None:
     if DBOS.step_status is not None and done < total and now - pace.reported < _REPORT_EVERY_S:
         return
     pace.reported = now
-    left = pace.seconds_left(done, total)
+    left = pace.seconds_left(done, total) if seconds_left is None else seconds_left
     event = {"done": done, "total": total, "message": message, "left": left, "at": time.time()}
+    if details is not None:
+        event["details"] = details
     try:
         DBOS.set_event(PROGRESS, event)
     except dbos_error.DBOSWorkflowConflictIDError as error:

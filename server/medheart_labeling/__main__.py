@@ -16,6 +16,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m medheart_labeling", description="The label server of MedHeart.")
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help="port (8000)")
+    parser.add_argument("--studies", type=Path, help="folder of images to import at the start", metavar="FOLDER")
     parser.add_argument("--tls-cert", type=Path, help="certificate chain, PEM")
     parser.add_argument("--tls-key", type=Path, help="its key, PEM")
     parser.add_argument("--behind-proxy", action="store_true", help="a proxy with TLS stands before it")
@@ -33,6 +34,7 @@ def main() -> int:
         behind_proxy=given.behind_proxy,
         model_host=not given.no_model_host,
         monai_label=given.monai_label,
+        studies=given.studies,
     )
     try:
         serve(Settings.load(host=given.host, label_port=given.port), options)

@@ -10,7 +10,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from medheart.errors import MedHeartError, NotFound
+from medheart.errors import MedHeartError
 from medheart.settings import Settings
 from medheart_labeling.cases import Cases
 from medheart_labeling.files import FileCache
@@ -22,6 +22,7 @@ from medheart_labeling.scoring import ScoreRuns
 from medheart_labeling.sessions import Sessions
 from medheart_labeling.submissions import Submissions
 from medheart_labeling.tasks import TaskQueue
+from medheart_labeling.training import job_arguments
 from medheart_labeling.worklist import Worklist
 from medheart_store import Store
 
@@ -100,30 +101,27 @@ class Backend:
     def start_training(
         self, model: str, author: str, params: dict[str, Any], *, enqueue: bool = False
     ) -> dict[str, Any]:
-        """Ask for the training of a model by its recipe, on the data in `MEDHEART_HOME/training-data`.
+        """Ask for a model to be trained further on the labels of the store; a candidate comes of it.
 
         Parameters
         ----------
         model, author : str
             Task id, and who asks.
         params : dict
-            As the client sent them; `max_epochs` is taken instead of the recipe's.
+            As the client sent them, see `medheart_labeling.training.job_arguments`.
 
         Raises
         ------
         NotFound
-            If there is no such model, or no data to train on.
+            If there is no such model.
+        MedHeartError
+            If a parameter is wrong, or there are too few labels to train on.
         Busy
             If one runs and `enqueue` is false.
         """
-        find_task(model)
-        data = self.settings.home / "training-data"
-        if not data.is_dir():
-            raise NotFound("there is nothing to train on: no folder `training-data` in MEDHEART_HOME", code="no_data")
-        epochs = params.get("max_epochs")
-        if epochs is not None and (not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1):
-            raise MedHeartError(f"max_epochs must be a whole number above 0, got {epochs!r}", code="bad_request")
-        arguments = {"task": model, "data": str(data), **({"epochs": epochs} if epochs else {})}
+        task = find_task(model)
+        hidden = self.notes.hidden()
+        arguments = job_arguments(self.store, self.settings, task, params, author=author, hidden=hidden)
         request = {**params, "model": model, "author": author}
         return self.tasks.start("train", arguments, request=request, enqueue=enqueue)
 

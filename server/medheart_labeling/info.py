@@ -14,11 +14,12 @@ from medheart_labeling.catalogue import FINAL
 from medheart_labeling.scoring import METHODS
 from medheart_labeling.strategies import STRATEGIES
 from medheart_labeling.texts import text
+from medheart_labeling.training import train_config
 
 if TYPE_CHECKING:
     from medheart_labeling.backend import Backend
 
-__all__ = ["NAME", "app_info", "datastore_status", "language_of", "model_info", "tasks"]
+__all__ = ["NAME", "app_info", "datastore_status", "language_of", "model_info", "tasks", "trainer_info"]
 
 NAME = "MedHeart"
 
@@ -37,7 +38,7 @@ def tasks() -> list[Task]:
 
 
 def model_info(task: Task, language: str) -> dict[str, Any]:
-    """Return what a client is told of a model; the last four keys are ours."""
+    """Return what a client is told of a model; the last five keys are ours, `schema` is the label schema's id."""
     research = f" ({text('research', language)})" if task.status == "research" else ""
     return {
         "type": "segmentation",
@@ -47,14 +48,18 @@ def model_info(task: Task, language: str) -> dict[str, Any]:
         "config": {},
         "version": task.version,
         "status": task.status,
+        "schema": task.schema_id,
         "modality": task.modality,
         "inputs": [item.role for item in task.inputs],
     }
 
 
-def trainer_info(task: Task, language: str) -> dict[str, Any]:
-    """Return what a client is told of a trainer."""
-    return {"description": text("train", language, title=task.title(language)), "config": {}}
+def trainer_info(task: Task, settings: Settings, language: str) -> dict[str, Any]:
+    """Return what a client is told of a trainer, with the parameters it may set."""
+    return {
+        "description": text("train", language, title=task.title(language)),
+        "config": train_config(settings, task),
+    }
 
 
 def datastore_status(backend: Backend) -> dict[str, Any]:
@@ -77,7 +82,7 @@ def app_info(backend: Backend) -> dict[str, Any]:
         "version": __version__,
         "labels": list(names),
         "models": {task.id: model_info(task, language) for task in found},
-        "trainers": {task.id: trainer_info(task, language) for task in found},
+        "trainers": {task.id: trainer_info(task, backend.settings, language) for task in found},
         "strategies": {name: {"description": text(f"strategy.{name}", language)} for name in STRATEGIES},
         "scoring": {name: {"description": text(f"scoring.{name}", language)} for name in METHODS},
         "train_stats": {task.id: running.get(task.id, {}) for task in found},

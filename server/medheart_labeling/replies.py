@@ -1,6 +1,7 @@
 """Every error as JSON: `{"detail", "code", "message"}`, with the status that belongs to it.
 
-`detail` is what stock MONAI Label clients print. Handlers work for Starlette and FastAPI alike.
+`detail` is what stock MONAI Label clients print. Where something lies on this server is nobody's business:
+folders are cut from every reply and kept in the log. Handlers work for Starlette and FastAPI alike.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse
 
 from medheart import errors
 from medheart.errors import MedHeartError
+from medheart.wire.paths import without_paths
 
 __all__ = ["error_reply", "handlers", "on_error", "on_http", "on_unexpected", "status_of"]
 
@@ -54,11 +55,14 @@ def error_reply(error: MedHeartError) -> JSONResponse:
     status = status_of(error)
     retry = error.details.get("retry_after_s", _RETRY_S)
     headers = {"Retry-After": str(max(1, round(retry)))} if status in {429, 503} else None
-    body = {"detail": error.message, **error.to_dict()}
-    if "path" in body:
-        # Where our temporary files lie is nobody's business.
-        body["path"] = Path(str(body["path"])).name
-    return JSONResponse(body, status_code=status, headers=headers)
+    return _reply({"detail": error.message, **error.to_dict()}, status, headers)
+
+
+def _reply(body: dict[str, Any], status: int, headers: Mapping[str, str] | None) -> JSONResponse:
+    told = without_paths(body)
+    if told != body:
+        _log.warning("%s", body["message"])
+    return JSONResponse(told, status_code=status, headers=headers)
 
 
 async def on_error(_: Request, error: Exception) -> JSONResponse:
@@ -75,7 +79,7 @@ async def on_http(_: Request, error: Exception) -> JSONResponse:
     words = {404: "not_found", 405: "bad_method", 401: "not_signed_in", 403: "not_allowed", 429: "busy"}
     body = {"detail": error.detail, "code": words.get(error.status_code, "bad_request"), "message": str(error.detail)}
     headers: Mapping[str, str] | None = error.headers
-    return JSONResponse(body, status_code=error.status_code, headers=headers)
+    return _reply(body, error.status_code, headers)
 
 
 async def on_unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -6,6 +6,7 @@ A lock guards the list of runs; scoring itself takes none.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
@@ -17,6 +18,7 @@ from typing import Any
 
 from medheart.errors import Busy, MedHeartError, NotFound
 from medheart.overlap import dice_per_label
+from medheart.wire.paths import without_paths
 from medheart_labeling.catalogue import FINAL, ORIGINAL
 from medheart_labeling.ids import check_id
 from medheart_labeling.labels import Labels
@@ -25,6 +27,7 @@ from medheart_store import Store
 __all__ = ["METHODS", "ScoreRuns", "score_case"]
 
 METHODS = ("dice",)
+_log = logging.getLogger(__name__)
 _KEEP = 50
 
 
@@ -140,7 +143,8 @@ class ScoreRuns:
                     run.result, run.status = result, "DONE"
         except Exception as error:
             run.status = "ERROR"
-            run.details.append(error.message if isinstance(error, MedHeartError) else repr(error))
+            _log.warning("scoring failed", exc_info=error)
+            run.details.append(without_paths(error.message if isinstance(error, MedHeartError) else repr(error)))
         finally:
             run.end = time.time()
 

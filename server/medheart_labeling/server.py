@@ -17,6 +17,7 @@ from medheart_access import Access, check_binding, is_loopback
 from medheart_labeling.door import make_door
 from medheart_labeling.model_host import ModelHost
 from medheart_labeling.startup import Startup, When
+from medheart_labeling.studies import StudiesFolder
 
 __all__ = ["ServeOptions", "serve"]
 
@@ -38,6 +39,8 @@ class ServeOptions:
         Start a model host where none answers.
     monai_label : str
         When MONAI Label is loaded: `start` or `demand`.
+    studies : pathlib.Path, optional
+        Folder whose images are imported at the start.
     """
 
     tls_cert: Path | None = None
@@ -45,6 +48,7 @@ class ServeOptions:
     behind_proxy: bool = False
     model_host: bool = True
     monai_label: When = "start"
+    studies: Path | None = None
 
 
 def serve(settings: Settings, options: ServeOptions = ServeOptions()) -> None:
@@ -54,7 +58,10 @@ def serve(settings: Settings, options: ServeOptions = ServeOptions()) -> None:
     ------
     AccessError
         If the address is not loopback and login or TLS is missing.
+    MedHeartError
+        If the folder of studies does not exist.
     """
+    studies = StudiesFolder(settings, options.studies) if options.studies else None
     access = Access.open(settings, require_login=options.behind_proxy or not is_loopback(settings.host))
     check_binding(
         settings.host,
@@ -64,7 +71,7 @@ def serve(settings: Settings, options: ServeOptions = ServeOptions()) -> None:
     )
     log = _log_to(settings.home / "logs" / "label-server.log")
     host = ModelHost(settings) if options.model_host else None
-    startup = Startup(settings, host=host, monai_label=options.monai_label)
+    startup = Startup(settings, host=host, monai_label=options.monai_label, studies=studies)
     check_host = is_loopback(settings.host) and not options.behind_proxy
     config = uvicorn.Config(
         make_door(startup, access, log=log, check_host=check_host),

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from medheart.errors import MedHeartError, Unavailable
 from medheart.settings import Settings
 from medheart_labeling.model_host import ModelHost
+from medheart_labeling.studies import StudiesFolder
 
 if TYPE_CHECKING:
     from medheart_labeling.backend import Backend
@@ -47,11 +48,21 @@ class Startup:
         Started where none answers; None leaves that to others.
     monai_label : str
         When MONAI Label is loaded: right after the `start`, or on `demand`.
+    studies : StudiesFolder, optional
+        Imported once the backend is open.
     """
 
-    def __init__(self, settings: Settings, *, host: ModelHost | None, monai_label: When = "start") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        host: ModelHost | None,
+        monai_label: When = "start",
+        studies: StudiesFolder | None = None,
+    ) -> None:
         self._settings = settings
         self._host = host
+        self._studies = studies
         self._backend: Future[Backend] = Future()
         self._stock: Future[ASGIApp] = Future()
         self._wanted = threading.Event()
@@ -68,6 +79,8 @@ class Startup:
         """Close what was loaded and end the model host if it is ours."""
         self._stopping.set()
         self._wanted.set()
+        if self._studies is not None:
+            self._studies.stop()
         if self._backend.done() and self._backend.exception() is None:
             self._backend.result().close()
         if self._host is not None:
@@ -100,15 +113,21 @@ class Startup:
             await asyncio.sleep(_POLL_S)
 
     def state(self) -> dict[str, str]:
-        """Return a word for each part: `ready`, `loading`, `failed`, `not loaded` or `not watched`."""
+        """Return a word for each part: `ready`, `loading`, `failed`, `not loaded` or `not watched`.
+
+        `studies` is a part where a folder is imported.
+        """
         host = "not watched" if self._host is None else "ready" if self._host.answers() else "loading"
         stock = _word(self._stock) if self._wanted.is_set() else "not loaded"
-        return {"store": _word(self._backend), "model_host": host, "monai_label": stock}
+        studies = {"studies": self._studies.state} if self._studies else {}
+        return {"store": _word(self._backend), "model_host": host, "monai_label": stock, **studies}
 
     def _load(self) -> None:
         if self._host is not None:
             self._attempt("model host", self._host.ensure)
         _fill(self._backend, self._open_backend)
+        if self._studies is not None and self._backend.exception() is None and not self._stopping.is_set():
+            self._studies.begin(self._backend.result().notes)
         self._wanted.wait()
         if not self._stopping.is_set():
             _fill(self._stock, self._open_stock)

@@ -80,7 +80,7 @@ class JobTrainTask(TrainTask):  # type: ignore[misc]
     def __init__(self, backend: Backend, task: Task, language: str) -> None:
         self._backend = backend
         self._task = task
-        self._info = trainer_info(task, language)
+        self._info = trainer_info(task, backend.settings, language)
         super().__init__(self._info["description"])
 
     def config(self) -> dict[str, Any]:

@@ -5,13 +5,16 @@ The label server only asks for the work; job workers do it. Nothing is lost when
 
 from __future__ import annotations
 
-from datetime import datetime
+import threading
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from medheart.errors import Busy, JobError, NotFound
 from medheart.records import Job
 from medheart.wire import service as wire
+from medheart.wire.paths import without_paths
 from medheart_labeling.notes import Notes
+from medheart_labeling.training import train_stats
 
 if TYPE_CHECKING:
     from medheart_jobs import Jobs
@@ -20,6 +23,7 @@ __all__ = ["Kind", "TaskQueue", "finished", "stock_task"]
 
 Kind = Literal["train", "batch_infer"]
 _JOBS: dict[Kind, str] = {"train": wire.TRAIN, "batch_infer": wire.SEGMENT}
+_QUEUES: dict[Kind, Literal["jobs", "long"]] = {"train": "long", "batch_infer": "jobs"}
 _WORDS = {
     "queued": "SUBMITTED",
     "running": "RUNNING",
@@ -28,15 +32,18 @@ _WORDS = {
     "cancelled": "STOPPED",
 }
 _LATEST = 200
+_TRAININGS = 20  # that `/info/` looks at
+_LINES = 20
 
 
 def stock_task(job: Job, request: dict[str, Any]) -> dict[str, Any]:
     """Return a job as stock MONAI Label tells a task, with what ours knows beyond.
 
-    `details` are the latest words of the job, `result` what it returned; of batch inference, what became
-    of each image.
+    `details` are the latest words of the job (of a training its last 20 lines), `result` what it returned; of
+    batch inference, what became of each image.
     """
-    details = [text for text in (job.message, job.error) if text]
+    words = job.details.get("lines") or [job.message]
+    details = without_paths([text for text in (*words, job.error) if text][-_LINES:])
     task = {
         "id": job.id,
         "status": _WORDS[job.state],
@@ -48,6 +55,8 @@ def stock_task(job: Job, request: dict[str, Any]) -> dict[str, Any]:
         "position": job.position,
         "seconds_left": job.seconds_left,
     }
+    if job.finished and (ended := job.details.get("progress", {}).get("at")):
+        task["end_ts"] = _local_time(datetime.fromtimestamp(ended, UTC).isoformat())
     return task if job.result is None else {**task, "result": _per_image(job.result, request.get("studies"))}
 
 
@@ -69,6 +78,8 @@ def _per_image(result: Any, studies: dict[str, str] | None) -> Any:
 class TaskQueue:
     """Tasks of stock clients over the job tables.
 
+    A lock lets one caller at a time look what runs and ask for more.
+
     Parameters
     ----------
     jobs : Jobs
@@ -80,6 +91,7 @@ class TaskQueue:
     def __init__(self, jobs: Jobs, notes: Notes) -> None:
         self._jobs = jobs
         self._notes = notes
+        self._one_at_a_time = threading.Lock()
 
     def start(
         self, kind: Kind, arguments: dict[str, Any], *, request: dict[str, Any], enqueue: bool = False
@@ -102,10 +114,11 @@ class TaskQueue:
         Busy
             If one runs or waits and `enqueue` is false.
         """
-        if not enqueue and self._open(kind):
-            raise Busy(f"{kind} is running already; wait for it, or ask with enqueue=true", retry_after_s=30)
-        job_id = self._jobs.enqueue(_JOBS[kind], arguments, queue="long" if kind == "train" else "jobs")
-        self._notes.update_info("task", job_id, request)
+        with self._one_at_a_time:
+            if not enqueue and self._open(kind):
+                raise Busy(f"{kind} is running already; wait for it, or ask with enqueue=true", retry_after_s=30)
+            job_id = self._jobs.enqueue(_JOBS[kind], arguments, queue=_QUEUES[kind])
+            self._notes.update_info("task", job_id, request)
         return self._task(self._jobs.status(job_id))
 
     def latest(self, kind: Kind, *, only_running: bool = False) -> dict[str, Any]:
@@ -128,16 +141,16 @@ class TaskQueue:
         return self._task(stopped[0]) if stopped else None
 
     def train_stats(self) -> dict[str, dict[str, Any]]:
-        """Return by model how far its training is, as `/info/` tells it; only of what runs."""
-        running = [job for job in self._jobs.list(state="running") if job.name == wire.TRAIN]
-        return {
-            str(self._notes.info("task", job.id).get("model")): {
-                "epoch": job.done,
-                "total_epochs": job.total,
-                "start_ts": _local_time(job.created),
-            }
-            for job in running
-        }
+        """Return by model how far its training is, or how its last one went, as `/info/` tells it.
+
+        One that was stopped has left its queue, and is not told of.
+        """
+        found: dict[str, dict[str, Any]] = {}
+        for job in self._asked_here("train", self._jobs.list(queue=_QUEUES["train"], limit=_TRAININGS)):
+            stats = train_stats(job)
+            if stats:
+                found.setdefault(str(self._notes.info("task", job.id).get("model")), stats)
+        return found
 
     def get(self, task: str) -> dict[str, Any]:
         """Return a task as it is now; raises NotFound."""
@@ -148,12 +161,11 @@ class TaskQueue:
         return self._task(self._jobs.wait(task, timeout_s=timeout_s))
 
     def _of(self, kind: Kind) -> list[Job]:
+        return self._asked_here(kind, self._jobs.list(limit=_LATEST))
+
+    def _asked_here(self, kind: Kind, jobs: list[Job]) -> list[Job]:
         # Others ask for the same jobs; a task is what was asked for here.
-        return [
-            job
-            for job in self._jobs.list(limit=_LATEST)
-            if job.name == _JOBS[kind] and self._notes.info("task", job.id)
-        ]
+        return [job for job in jobs if job.name == _JOBS[kind] and self._notes.info("task", job.id)]
 
     def _open(self, kind: Kind) -> list[Job]:
         return [job for job in self._of(kind) if not job.finished]

@@ -82,7 +82,7 @@ def _facts(content: ReportContent, say: Phrases) -> Iterator[dict[str, str]]:
     spacing = " × ".join(f"{mm:.2f}" for mm in image.geometry.spacing)
     thickness = image.meta.get("slice_thickness_mm")
     yield _pair(say("fact.patient"), content.study.patient or unknown)
-    yield _pair(say("fact.study_date"), content.study.date or unknown)
+    yield _pair(say("fact.study_date"), _day(content.study.date) or unknown)
     yield _pair(say("fact.study"), content.study.id)
     yield _pair(
         say("fact.modality"), " · ".join(filter(None, (content.series.modality, content.series.body_part))) or unknown
@@ -106,6 +106,11 @@ def _version_facts(content: ReportContent, say: Phrases) -> Iterator[dict[str, s
     yield _pair(say("fact.author"), version.author)
     yield _pair(say("fact.state"), say.word("state", version.state))
     yield _pair(say("fact.version_date"), _moment(version.created))
+
+
+def _day(date: str) -> str:
+    """Return a DICOM date (`20251121`) as ISO 8601; other forms stay."""
+    return f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 and date.isdigit() else date
 
 
 def _moment(iso: str) -> str:

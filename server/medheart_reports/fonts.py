@@ -18,8 +18,8 @@ _FEATURES = ["kern", "locl", "pwid", "tnum"]
 
 def subset_font(text: str) -> bytes:
     """Return the font with the characters of a text only, as WOFF: some 80 kB for a report."""
-    from fontTools.subset import Options, Subsetter  # type: ignore[import-untyped]
-    from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
+    from fontTools.subset import Options, Subsetter
+    from fontTools.ttLib import TTFont
 
     options = Options(layout_features=_FEATURES, hinting=False, notdef_outline=True, name_IDs=[])
     options.drop_tables += ["vhea", "vmtx", "VORG", "BASE", "DSIG"]

@@ -21,6 +21,8 @@ def main() -> None:
         port=settings.service_port,
         access_log=False,
         server_header=False,
+        # Senders could name any address in a header; the service stands behind no proxy.
+        proxy_headers=False,
         log_config=None,
         timeout_graceful_shutdown=30,
     )

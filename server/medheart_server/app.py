@@ -12,20 +12,19 @@ from fastapi.staticfiles import StaticFiles
 
 from medheart import __version__
 from medheart.settings import Settings
-from medheart.wire.service import PREFIX
-from medheart_access import Access, AccessMiddleware, check_binding, is_loopback
+from medheart.wire.service import MAX_BODY_BYTES, PREFIX
+from medheart_access import Access, AccessMiddleware, Sessions, check_binding, is_loopback
 from medheart_jobs import Jobs
 from medheart_server import problems
 from medheart_server.context import Context
 from medheart_server.limits import Limits
 from medheart_server.observing import Observer, Tally
 from medheart_server.pictures import Previews
-from medheart_server.routes import documents, health, jobs, series, studies, tasks, versions
+from medheart_server.routes import bundles, documents, exports, health, jobs, series, session, studies, tasks, versions
 from medheart_store import Store
 
 __all__ = ["create_app"]
 
-MAX_BODY_BYTES = 4 << 30
 _STATIC = Path(__file__).with_name("static")
 
 
@@ -38,6 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
         If it would be reachable from other machines unprotected.
     """
     access = Access.open(settings)
+    sessions = Sessions(settings.home / "access" / "sessions.sqlite", access.keys)
     check_binding(settings.host, can_sign_in=access.login_required, tls=False, behind_proxy=False)
 
     tally = Tally()
@@ -45,7 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         with Store.open(settings.store_dir) as store, Jobs(settings.jobs_url) as job_tables:
-            app.state.context = Context(settings, store, job_tables, tally, Previews(store))
+            app.state.context = Context(settings, store, job_tables, tally, Previews(store), access, sessions)
             yield
 
     app = FastAPI(
@@ -58,10 +58,17 @@ def create_app(settings: Settings) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(Limits, max_body_bytes=MAX_BODY_BYTES)
-    app.add_middleware(AccessMiddleware, access=access, is_public=_is_public, check_host=is_loopback(settings.host))
+    app.add_middleware(
+        AccessMiddleware,
+        access=access,
+        is_public=_is_public,
+        check_host=is_loopback(settings.host),
+        sessions=sessions,
+        is_optional=lambda path: path == session.PATH,
+    )
     app.add_middleware(Observer, tally=tally)
     app.include_router(health.router)
-    for module in (studies, series, versions, documents, jobs, tasks):
+    for module in (session, studies, series, versions, documents, jobs, tasks, bundles, exports):
         app.include_router(module.router, prefix=PREFIX)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_api_route("/", _front_page, include_in_schema=False)

@@ -26,6 +26,7 @@ from medheart.errors import (
     TaskError,
     Unavailable,
 )
+from medheart.wire.paths import without_paths
 from medheart.wire.service import PROBLEM_TYPE, problem
 
 __all__ = ["install", "reply"]
@@ -51,9 +52,12 @@ _BY_CODE = {"too_large": 413, "key_reused": 422}
 
 
 def reply(status: int, detail: str, *, code: str, headers: dict[str, str] | None = None, **facts: Any) -> JSONResponse:
-    """Return an error reply."""
+    """Return an error reply; it names no folder of this machine, its log does."""
     body = problem(status, detail, code=code, **facts)
-    return JSONResponse(body, status_code=status, media_type=PROBLEM_TYPE, headers=headers)
+    told = without_paths(body)
+    if told != body:
+        _LOG.warning("answered %s: %s", status, detail)
+    return JSONResponse(told, status_code=status, media_type=PROBLEM_TYPE, headers=headers)
 
 
 def install(app: FastAPI) -> None:

@@ -1,8 +1,9 @@
-"""Uploads: streamed to a folder of our own, under names of our own making."""
+"""Uploads: streamed to a folder of our own, under names of our own making; forms of files, or one bundle."""
 
 from __future__ import annotations
 
 import asyncio
+import glob
 import hashlib
 import re
 import secrets
@@ -16,12 +17,14 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from medheart.errors import Busy, MedHeartError
+from medheart.wire.bundle import BUNDLE
 
-__all__ = ["Spooled", "spool_files"]
+__all__ = ["Spooled", "forget_upload", "spool_bundle", "spool_files"]
 
 MAX_FILES = 20_000
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
 _CHUNK = 1 << 20
+_SHOWN = 16
 _SPARE_BYTES = 1 << 30
 _receiving = asyncio.Semaphore(4)
 
@@ -67,6 +70,30 @@ async def _receive(request: Request, uploads: Path, key: str | None) -> Spooled:
         return await run_in_threadpool(_keep, files, uploads, key)
 
 
+async def spool_bundle(request: Request, uploads: Path, *, key: str | None = None) -> Spooled:
+    """Keep the body of a request, a bundle, as `BUNDLE` in a new folder under `uploads`.
+
+    Raises
+    ------
+    Busy
+        As `spool_files`.
+    """
+    _check_room(uploads, int(request.headers.get("content-length") or 0))
+    if _receiving.locked():
+        raise Busy("other uploads are being received; try again soon", retry_after_s=5)
+    async with _receiving:
+        fresh = Path(tempfile.mkdtemp(prefix=".receiving-", dir=uploads))
+        try:
+            digest = hashlib.sha256()
+            with (fresh / BUNDLE).open("xb") as stream:
+                async for piece in request.stream():
+                    digest.update(piece)
+                    await run_in_threadpool(stream.write, piece)
+            return _named(fresh, uploads, key, digest.hexdigest())
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+
 def _check_room(uploads: Path, size: int) -> None:
     uploads.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(uploads).free < 3 * size + _SPARE_BYTES:
@@ -80,13 +107,17 @@ def _keep(files: list[UploadFile], uploads: Path, key: str | None) -> Spooled:
         for n, file in enumerate(files):
             target = fresh / _own_name(fresh, file.filename or "", n)
             digest.update(target.name.encode() + b"\0" + _copy(file, target))
-        name = f"{key}-{digest.hexdigest()[:16]}" if key else secrets.token_hex(16)
-        shutil.rmtree(uploads / name, ignore_errors=True)
-        fresh.rename(uploads / name)
-    except BaseException:
+        return _named(fresh, uploads, key, digest.hexdigest())
+    finally:
         shutil.rmtree(fresh, ignore_errors=True)
-        raise
-    return Spooled(uploads / name, digest.hexdigest())
+
+
+def _named(fresh: Path, uploads: Path, key: str | None, sha256: str) -> Spooled:
+    """Give a received folder the name under which its job finds it."""
+    name = f"{key}-{sha256[:_SHOWN]}" if key else secrets.token_hex(16)
+    shutil.rmtree(uploads / name, ignore_errors=True)
+    fresh.rename(uploads / name)
+    return Spooled(uploads / name, sha256)
 
 
 def _own_name(folder: Path, given: str, number: int) -> str:
@@ -104,3 +135,9 @@ def _copy(file: UploadFile, target: Path) -> bytes:
             digest.update(piece)
             stream.write(piece)
     return digest.digest()
+
+
+def forget_upload(uploads: Path, key: str) -> None:
+    """Remove what was uploaded under an idempotency key."""
+    for folder in uploads.glob(glob.escape(f"{key}-") + "[0-9a-f]" * _SHOWN):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -40,13 +40,18 @@ class Maintenance(Studies):
         return [error.message for error in damaged]
 
     def collect_garbage(self, *, older_than_s: float = _KEEP_S) -> list[str]:
-        """Delete objects that no record names, what crashes left behind, and return their keys.
+        """Delete objects that no record names and half-written files, what crashes left behind.
 
         Parameters
         ----------
         older_than_s : float
             Seconds since the last put. A writer puts its objects before its record, so younger ones
             may be in use: keep this far longer than any submit takes.
+
+        Returns
+        -------
+        list of str
+            Keys of the objects deleted.
 
         Raises
         ------
@@ -60,6 +65,7 @@ class Maintenance(Studies):
         unnamed = [key for key in old if key not in named.keys]
         for key in unnamed:
             self._objects.delete(key)
+        self._objects.sweep(self._tenant, older_than_s=older_than_s)
         return unnamed
 
     def _named(self) -> _Named:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
-from medheart.schema import load_schema
-from medheart.task import Task
 from medheart_models.tasks import load_task, task_ids
 
 __all__ = ["describe_task", "describe_tasks"]
@@ -19,15 +16,4 @@ def describe_tasks() -> list[dict[str, Any]]:
 
 def describe_task(task_id: str) -> dict[str, Any]:
     """Return a task as JSON-serialisable data: what it reads, its labels, its card; raises TaskError."""
-    return _describe(load_task(task_id))
-
-
-def _describe(task: Task) -> dict[str, Any]:
-    data = asdict(task)
-    for name in ("network", "preprocessing", "inference", "postprocessing", "fit"):
-        data.pop(name)
-    data["network"] = task.network.get("family", "")
-    data["labels"] = [
-        {"value": label.value, "name": label.name, "names": label.names} for label in load_schema(task.schema_id).labels
-    ]
-    return data
+    return load_task(task_id).describe()

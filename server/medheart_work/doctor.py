@@ -6,8 +6,10 @@ import importlib.metadata
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+import tomllib
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +27,7 @@ _PYTHONS = ((3, 11), (3, 12))
 _FREE_BYTES = 5 << 30
 _EXTRAS = ("cli", "models", "labeling", "service")
 _SAMPLE = 20
+_SOCKET_BYTES = 107
 
 
 @dataclass(frozen=True)
@@ -53,41 +56,132 @@ class Finding:
         return asdict(self)
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
-    """Look at everything, one finding after another; a check that fails becomes a finding."""
-    checks: tuple[tuple[str, Callable[[Settings], Iterator[Finding]]], ...] = (
-        ("python", _python),
-        ("packages", _packages),
-        ("home", _home),
-        ("disk", _disk),
-        ("networks", _networks),
-        ("device", _device),
-        ("processes", _processes),
-        ("store", _store),
-        ("fonts", _fonts),
-    )
-    for name, check in checks:
+def examine(settings: Settings, *, language: str = "en") -> Iterator[Finding]:
+    """Look at everything, one finding after another; a check that fails becomes a finding.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the installation.
+    language : str
+        `en` or `zh`: language of the findings.
+    """
+    examination = _Examination(settings, language)
+    for name in ("python", "packages", "home", "disk", "networks", "device", "processes", "store", "fonts"):
         try:
-            yield from check(settings)
+            yield from getattr(examination, name)()
         except (MedHeartError, OSError, ImportError) as error:
-            yield Finding(name, "missing", f"{type(error).__name__}: {error}", "see the message")
+            what = f"{type(error).__name__}: {error}"
+            yield examination.found(name, "missing", "is_there", remedy="see_message", what=what)
 
 
-def _python(_settings: Settings) -> Iterator[Finding]:
-    version = ".".join(map(str, sys.version_info[:3]))
-    known = sys.version_info[:2] in _PYTHONS
-    yield Finding("python", "ok" if known else "missing", version, "" if known else "use Python 3.11 or 3.12")
+@cache
+def _texts() -> dict[str, dict[str, str]]:
+    return tomllib.loads(Path(__file__).with_name("doctor_texts.toml").read_text(encoding="utf-8"))
 
 
-def _packages(_settings: Settings) -> Iterator[Finding]:
-    for extra in _EXTRAS:
-        absent = sorted(str(need) for need in _needs(extra) if not _is_there(need))
-        if absent:
-            yield Finding(
-                f"packages for {extra}", "missing", ", ".join(absent), f"make setup, or pip install 'medheart[{extra}]'"
-            )
+class _Examination:
+    """The checks, each a generator of findings in one language."""
+
+    def __init__(self, settings: Settings, language: str) -> None:
+        self._settings = settings
+        self._language = language
+
+    def found(self, name: str, verdict: Verdict, message: str, *, remedy: str = "", **values: Any) -> Finding:
+        """Return a finding; name, message and remedy are keys of the texts, `values` fills them in."""
+        say = [_texts()[key][self._language].format(**values) if key else "" for key in (name, message, remedy)]
+        return Finding(say[0], verdict, say[1], say[2])
+
+    def python(self) -> Iterator[Finding]:
+        version = ".".join(map(str, sys.version_info[:3]))
+        if sys.version_info[:2] in _PYTHONS:
+            yield self.found("python", "ok", "is_there", what=version)
         else:
-            yield Finding(f"packages for {extra}", "ok", "all there")
+            yield self.found("python", "missing", "is_there", what=version, remedy="use_python")
+
+    def packages(self) -> Iterator[Finding]:
+        for extra in _EXTRAS:
+            absent = ", ".join(sorted(str(need) for need in _needs(extra) if not _is_there(need)))
+            if absent:
+                yield self.found("packages", "missing", "is_there", remedy="install", what=absent, extra=extra)
+            else:
+                yield self.found("packages", "ok", "all_there", extra=extra)
+
+    def home(self) -> Iterator[Finding]:
+        home, socket = self._settings.home, self._settings.host_socket
+        home.mkdir(parents=True, exist_ok=True)
+        if os.access(home, os.W_OK):
+            yield self.found("home", "ok", "is_there", what=home)
+        else:
+            yield self.found("home", "missing", "not_writable", remedy="set_home", path=home)
+        length = len(os.fsencode(socket))
+        if length > _SOCKET_BYTES:
+            yield self.found("socket", "missing", "long_socket", remedy="shorter_home", path=socket, bytes=length)
+
+    def disk(self) -> Iterator[Finding]:
+        free = shutil.disk_usage(self._settings.home).free
+        values: dict[str, Any] = {"gib": free / (1 << 30), "path": self._settings.home}
+        if free > _FREE_BYTES:
+            yield self.found("disk", "ok", "free", **values)
+        else:
+            yield self.found("disk", "warning", "free", remedy="free_space", **values)
+
+    def networks(self) -> Iterator[Finding]:
+        from medheart_models.exports import exported_network
+        from medheart_models.tasks import load_task, task_ids, weights_path
+
+        for task_id in task_ids():
+            task = load_task(task_id)
+            try:
+                weights_path(task)
+                exported_network(task, self._settings)
+            except MedHeartError as error:
+                yield self.found("network", "missing", "is_there", remedy="export", task=task_id, what=error.message)
+            else:
+                yield self.found("network", "ok", "is_there", task=task_id, what=f"{task.origin}, {task.status}")
+
+    def device(self) -> Iterator[Finding]:
+        has_gpu = Path("/dev/nvidiactl").exists() or Path("/dev/nvidia0").exists()
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        if self._settings.device == "cuda" and not has_gpu:
+            yield self.found("device", "missing", "no_gpu_for_cuda", remedy="other_device")
+        else:
+            yield self.found("device", "ok", "gpu" if has_gpu else "no_gpu", cores=cores)
+
+    def processes(self) -> Iterator[Finding]:
+        for part in PARTS:
+            port = part.port(self._settings)
+            if part.ready(self._settings):
+                yield self.found(part.name, "ok", "answers_on" if port else "answers", port=port)
+            elif port is not None and is_taken(self._settings.host, port):
+                setting = f"MEDHEART_{part.port_setting.upper()}"
+                yield self.found(part.name, "missing", "taken", remedy="end_it", port=port, setting=setting)
+            else:
+                yield self.found(part.name, "ok", "not_running_on" if port else "not_running", port=port)
+
+    def store(self) -> Iterator[Finding]:
+        """Read some versions and images back; the store compares every digest."""
+        from medheart_store import Store
+
+        if not (self._settings.store_dir / "store.sqlite").exists():
+            yield self.found("store", "ok", "none_yet")
+            return
+        with Store.open(self._settings.store_dir) as store:
+            images = [series.id for study in store.studies() for series in study.series][:_SAMPLE]
+            versions = [version.id for image in images for version in store.versions(image)][:_SAMPLE]
+            for image in images:
+                store.volume(image)
+            for version in versions:
+                store.labels(version)
+        yield self.found("store", "ok", "read_back", images=len(images), versions=len(versions))
+
+    def fonts(self) -> Iterator[Finding]:
+        from medheart_reports.fonts import FONT_FILE
+
+        if FONT_FILE.is_file():
+            yield self.found("fonts", "ok", "is_there", what=FONT_FILE)
+        else:
+            yield self.found("fonts", "missing", "is_there", remedy="setup", what=FONT_FILE)
 
 
 def _needs(extra: str) -> Iterator[Requirement]:
@@ -102,85 +196,3 @@ def _is_there(need: Requirement) -> bool:
         return need.specifier.contains(importlib.metadata.version(need.name), prereleases=True)
     except importlib.metadata.PackageNotFoundError:
         return False
-
-
-def _home(settings: Settings) -> Iterator[Finding]:
-    settings.home.mkdir(parents=True, exist_ok=True)
-    if os.access(settings.home, os.W_OK):
-        yield Finding("home", "ok", str(settings.home))
-    else:
-        yield Finding("home", "missing", f"{settings.home} is not writable", "set MEDHEART_HOME to a folder of yours")
-    longest = len(os.fsencode(settings.host_socket))
-    if longest > 107:
-        yield Finding("socket", "missing", f"{settings.host_socket}: {longest} bytes", "choose a shorter MEDHEART_HOME")
-
-
-def _disk(settings: Settings) -> Iterator[Finding]:
-    free = shutil.disk_usage(settings.home).free
-    text = f"{free / (1 << 30):.1f} GiB free under {settings.home}"
-    yield Finding("disk", "ok", text) if free > _FREE_BYTES else Finding("disk", "warning", text, "free some space")
-
-
-def _networks(settings: Settings) -> Iterator[Finding]:
-    from medheart_models.exports import exported_network
-    from medheart_models.tasks import load_task, task_ids, weights_path
-
-    remedy = "python -m medheart_models.training.export (needs the extra models)"
-    for task_id in task_ids():
-        task = load_task(task_id)
-        try:
-            weights_path(task)
-            exported_network(task, settings)
-        except MedHeartError as error:
-            yield Finding(f"network {task_id}", "missing", error.message, remedy)
-        else:
-            yield Finding(f"network {task_id}", "ok", f"{task.origin}, {task.status}")
-
-
-def _device(settings: Settings) -> Iterator[Finding]:
-    has_gpu = Path("/dev/nvidiactl").exists() or Path("/dev/nvidia0").exists()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if settings.device == "cuda" and not has_gpu:
-        yield Finding(
-            "device", "missing", "the setting asks for cuda, there is no NVIDIA device", "use device auto or cpu"
-        )
-    else:
-        yield Finding(
-            "device", "ok", f"{cores} cores, {'NVIDIA GPU' if has_gpu else 'no GPU; networks run on the CPU'}"
-        )
-
-
-def _processes(settings: Settings) -> Iterator[Finding]:
-    for part in PARTS:
-        port = part.port(settings)
-        if part.ready(settings):
-            yield Finding(part.title, "ok", "answers" + (f" on port {port}" if port else ""))
-        elif port is not None and is_taken(settings.host, port):
-            remedy = f"end it or set MEDHEART_{part.port_setting.upper()}"
-            yield Finding(part.title, "missing", f"port {port} is taken by another program", remedy)
-        else:
-            yield Finding(part.title, "ok", "not running" + (f", port {port} is free" if port else ""))
-
-
-def _store(settings: Settings) -> Iterator[Finding]:
-    """Read some versions and images back; the store compares every digest."""
-    from medheart_store import Store
-
-    if not (settings.store_dir / "store.sqlite").exists():
-        yield Finding("store", "ok", "none yet")
-        return
-    with Store.open(settings.store_dir) as store:
-        images = [series.id for study in store.studies() for series in study.series][:_SAMPLE]
-        versions = [version.id for image in images for version in store.versions(image)][:_SAMPLE]
-        for image in images:
-            store.volume(image)
-        for version in versions:
-            store.labels(version)
-    yield Finding("store", "ok", f"{len(images)} images and {len(versions)} label versions read back whole")
-
-
-def _fonts(_settings: Settings) -> Iterator[Finding]:
-    from medheart_reports.fonts import FONT_FILE
-
-    there = FONT_FILE.is_file()
-    yield Finding("fonts", "ok" if there else "missing", str(FONT_FILE), "" if there else "make setup")

@@ -15,10 +15,11 @@ from medheart.schema import load_schema
 from medheart.task import Task
 from medheart.volume import LabelMap
 from medheart_io import read_image, read_labels
+from medheart_models.tasks import load_task
 from medheart_work.batch import stem
 from medheart_work.segmenting import Engine
 
-__all__ = ["CaseScore", "evaluate", "labelled_cases", "mean_dice"]
+__all__ = ["CaseScore", "evaluate", "evaluate_folders", "labelled_cases", "mean_dice"]
 
 
 @dataclass(frozen=True)
@@ -101,3 +102,24 @@ def mean_dice(scores: Sequence[CaseScore]) -> dict[str, float | None]:
     names = dict.fromkeys(name for score in scores for name in score.dice)
     known = {name: [value for score in scores if (value := score.dice[name]) is not None] for name in names}
     return {name: float(np.mean(values)) if values else None for name, values in known.items()}
+
+
+def evaluate_folders(
+    engine: Engine,
+    task_id: str,
+    images: Sequence[Path],
+    labels: Path,
+    *,
+    progress: Callable[[str, int, int], None] = lambda _name, _done, _total: None,
+) -> dict[str, Any]:
+    """Score a task on the cases of folders; see `labelled_cases` and `evaluate`.
+
+    Returns
+    -------
+    dict
+        `task`, `status`, `dice` (mean of each label), `cases` (dice of each).
+    """
+    task = load_task(task_id)
+    scores = list(evaluate(engine, task, labelled_cases(images, labels), progress=progress))
+    cases = [score.to_dict() for score in scores]
+    return {"task": task.origin, "status": task.status, "dice": mean_dice(scores), "cases": cases}

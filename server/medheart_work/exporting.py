@@ -12,6 +12,7 @@ from medheart_io import write_dicom_seg, write_labels
 from medheart_store import Store
 from medheart_work.files import appearing, write_whole
 from medheart_work.measuring import measure_version, measured
+from medheart_work.research import research_notice
 
 __all__ = [
     "DICOM_SEG",
@@ -77,7 +78,8 @@ def write_label(store: Store, version_id: str, path: Path) -> Path:
         if path.name.endswith(".dcm"):
             _write_seg(store, version_id, temporary)
         else:
-            write_labels(temporary, labels, title=version_id)
+            notice = research_notice(store, version_id).get("en", "")
+            write_labels(temporary, labels, title=f"{notice}: {version_id}" if notice else version_id)
     return path
 
 
@@ -97,6 +99,7 @@ def _write_seg(store: Store, version_id: str, path: Path) -> None:
             modality=series.modality or "CT",
             patient_id=study.patient,
             author=version.author if "^" in version.author else f"{version.author}^",
+            description=research_notice(store, version_id).get("en", "Segmentation"),
         )
 
 

@@ -16,10 +16,9 @@ from medheart.volume import LabelMap
 from medheart_io import Candidate, read_dicom_seg
 from medheart_io.dicom_file import open_dicom
 from medheart_store import Store
+from medheart_work.colors import color_of
 
 __all__ = ["import_segmentation", "stated_schema"]
-
-_PALETTE = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
 
 
 def import_segmentation(store: Store, candidate: Candidate, images: Mapping[str, str]) -> tuple[Candidate, str]:
@@ -76,7 +75,7 @@ def stated_schema(header: Any) -> LabelSchema:
                 names={"en": title or name},
                 category=_code(item.SegmentedPropertyCategoryCodeSequence),
                 type=_code(kind),
-                color=_PALETTE[(number - 1) % len(_PALETTE)],
+                color=color_of(len(labels)),
                 region=_optional(item.get("AnatomicRegionSequence")),
                 modifier=_optional(kind[0].get("SegmentedPropertyTypeModifierCodeSequence")),
             )

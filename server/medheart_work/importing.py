@@ -7,6 +7,7 @@ same files again finds what is there.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,12 +21,16 @@ from medheart.settings import Settings
 from medheart.volume import Volume
 from medheart_io import Candidate, load, scan, unpack_zip
 from medheart_models.facts import mentions
+from medheart_models.reasons import fit_data
 from medheart_models.tasks import load_task, task_ids
 from medheart_store import Store
 from medheart_work.identity import SiteKey
+from medheart_work.import_label_files import AS_IMAGE, import_label_file, looks_like_labels
 from medheart_work.import_labels import import_segmentation
 
-__all__ = ["ImportedCase", "Progress", "import_paths"]
+__all__ = ["ImportedCase", "Progress", "import_paths", "look_at"]
+
+_LABEL_FILE = "label_file"
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how many parts are done, and how many there are."""
@@ -78,7 +83,8 @@ def import_paths(
     choices : iterable of str
         Answers to what a case asked before: keys of `candidate.choices`.
     one_study : bool
-        Treat files that name no study (NIfTI, NRRD, MetaImage) as images of one study.
+        Treat files that name no study (NIfTI, NRRD, MetaImage) as images of one study: those in `paths`, and in a
+        folder those beside each other whose names differ only in words for a sequence (`a_flair`, `a_t1c`).
     dry_run : bool
         Only say what would happen.
 
@@ -92,12 +98,10 @@ def import_paths(
     ImageRejected
         If a path does not exist, or a zip cannot be unpacked.
     """
-    with _unpacked(paths) as readable:
-        given = {folder: path for path, folder in zip(paths, readable, strict=True) if folder != path}
-        found = [_as_given(candidate, given) for candidate in scan(readable)]
-        if dry_run:
-            return tuple(ImportedCase(candidate) for candidate in found)
-        importer = _Importer(store, SiteKey(settings), frozenset(choices), one_study)
+    if dry_run:
+        return look_at(paths)
+    with _scanned(paths) as found:
+        importer = _Importer(store, SiteKey(settings), frozenset(choices), one_study, frozenset(paths))
         # Images first: segmentations refer to them.
         order = sorted(range(len(found)), key=lambda n: found[n].kind == "segmentation")
         cases = {}
@@ -105,7 +109,26 @@ def import_paths(
             if progress:
                 progress(found[n].path.name, done, len(found))
             cases[n] = importer.take(found[n])
-        return tuple(cases[n] for n in range(len(found)))
+        return tuple(importer.settle(cases[n]) for n in range(len(found)))
+
+
+def look_at(paths: Sequence[Path]) -> tuple[ImportedCase, ...]:
+    """Say what an import would find; headers are read, nothing is kept.
+
+    Raises
+    ------
+    ImageRejected
+        As `import_paths` does.
+    """
+    with _scanned(paths) as found:
+        return tuple(ImportedCase(candidate) for candidate in found)
+
+
+@contextmanager
+def _scanned(paths: Sequence[Path]) -> Iterator[list[Candidate]]:
+    with _unpacked(paths) as readable:
+        given = {folder: path for path, folder in zip(paths, readable, strict=True) if folder != path}
+        yield [_as_given(candidate, given) for candidate in scan(readable)]
 
 
 @contextmanager
@@ -141,14 +164,34 @@ def _hints_in(name: str) -> str:
     return " ".join(sorted(hint for hint in hints if mentions(name, hint)))
 
 
+def _case_of(path: Path) -> str:
+    """Return a file's folder and the words of its name but for those that tell sequences apart."""
+    hints = {hint for task_id in task_ids() for item in load_task(task_id).inputs for hint in item.hints}
+    telling = {word for hint in hints | set(fit_data()["sequences"]) for word in _words(hint)}
+    return "\x00".join([str(path.parent), *(word for word in _words(path.name) if word not in telling)])
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W_]+", text.casefold())
+
+
 @dataclass
 class _Importer:
     store: Store
     key: SiteKey
     choices: frozenset[str]
     one_study: bool
+    given: frozenset[Path]
     images: dict[str, str] = field(default_factory=dict)
-    _shared: str = ""
+    names: dict[str, str] = field(default_factory=dict)
+    _shared: dict[str, str] = field(default_factory=dict)
+
+    def settle(self, case: ImportedCase) -> ImportedCase:
+        """Give a label map that came as a file to its image; all images are in the store by now."""
+        if case.candidate.code != _LABEL_FILE:
+            return case
+        answer, image = import_label_file(self.store, case.candidate, self.names)
+        return ImportedCase(answer, self.store.series(image).study if image else "", image)
 
     def take(self, candidate: Candidate) -> ImportedCase:
         """Import one case; whatever is wrong with it becomes part of the answer."""
@@ -166,6 +209,8 @@ class _Importer:
             )
         except ImageRejected as error:
             return ImportedCase(replace(candidate, status="rejected", code=error.code, message=error.message))
+        if isinstance(candidate.source, Path) and AS_IMAGE not in self.choices and looks_like_labels(volume):
+            return ImportedCase(replace(candidate, code=_LABEL_FILE, geometry=volume.geometry))
         return self._keep(candidate, volume)
 
     def _keep(self, candidate: Candidate, volume: Volume) -> ImportedCase:
@@ -173,6 +218,7 @@ class _Importer:
         record = self._series(candidate, volume, study.id)
         self.store.add_study(study)
         series = self.store.add_series(record, volume)
+        self.names[series.id] = candidate.path.name
         if candidate.series_uid:
             self.images[candidate.series_uid] = series.id
         message = candidate.message
@@ -188,9 +234,9 @@ class _Importer:
     def _study(self, candidate: Candidate, volume: Volume) -> Study:
         who = candidate.identity
         patient = "\x00".join((who.issuer, who.patient_id)) if who.patient_id else who.key
-        if not self._shared and not candidate.study_uid:
-            self._shared = volume.digest
-        own = candidate.study_uid or (self._shared if self.one_study else volume.digest)
+        own = candidate.study_uid or volume.digest
+        if self.one_study and not candidate.study_uid:
+            own = self._shared.setdefault("" if candidate.path in self.given else _case_of(candidate.path), own)
         return Study(
             id=f"study-{self.key.digest('study', patient, own, length=10)}",
             patient=self.key.pseudonym(patient or own),

@@ -14,20 +14,25 @@ from medheart.volume import LabelMap, Volume
 from medheart_io import read_image, read_labels
 from medheart_measure import MeasurementTable, measure
 from medheart_store import Store
+from medheart_work.colors import color_of
+from medheart_work.research import research_notice
 
 __all__ = ["MEASUREMENTS", "measure_file", "measure_version", "measured", "read_label_file"]
 
 MEASUREMENTS = "measurements"
 """Kind of the store's documents that hold measurements."""
 
-_ORANGE = (230, 159, 0)
-
 
 def measure_version(store: Store, version_id: str) -> MeasurementTable:
-    """Measure a label version on its image, and keep the result as a document of the version."""
+    """Measure a label version on its image, and keep the result as a document of the version.
+
+    Where the labels are for research only, the document says so in its `notice`.
+    """
     version = store.version(version_id)
     table = measure(store.labels(version_id), store.volume(version.image), source=version_id)
-    data = json.dumps(table.to_dict(), ensure_ascii=False, indent=1).encode()
+    notice = research_notice(store, version_id)
+    said = {**table.to_dict(), "notice": notice} if notice else table.to_dict()
+    data = json.dumps(said, ensure_ascii=False, indent=1).encode()
     if not any(store.document_data(one.id) == data for one in store.documents(version_id, kind=MEASUREMENTS)):
         store.add_document(version_id, MEASUREMENTS, "application/json", data)
     return table
@@ -90,7 +95,9 @@ def _by_names(path: Path, like: Volume | None) -> LabelMap:
 def _unnamed(values: list[int]) -> LabelSchema:
     category, kind = Code("SCT", "123037004", "Anatomical Structure"), Code("SCT", "85756007", "Tissue")
     labels = (
-        LabelClass(value, f"label_{value}", {"en": f"Label {value}", "zh": f"标签 {value}"}, category, kind, _ORANGE)
-        for value in values
+        LabelClass(
+            value, f"label_{value}", {"en": f"Label {value}", "zh": f"标签 {value}"}, category, kind, color_of(place)
+        )
+        for place, value in enumerate(values)
     )
     return LabelSchema("unnamed", "1", tuple(labels))

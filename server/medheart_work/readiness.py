@@ -60,6 +60,11 @@ class Part:
         reply = get_json(f"http://{settings.host}:{self.port(settings)}/livez")
         return reply is not None and reply.get("status") == "alive"
 
+    def serves_another(self, settings: Settings) -> bool:
+        """Whether what listens on its port says that it serves another home folder."""
+        reply = get_json(f"http://{settings.host}:{self.port(settings)}/readyz") or {}
+        return bool(reply.get("installation", installation(settings.home)) != installation(settings.home))
+
 
 def get_json(url: str) -> dict[str, Any] | None:
     """Return the JSON object behind a URL on this machine, None where nothing of the kind answers."""

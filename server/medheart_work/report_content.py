@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def content_of_version(
     study = store.study(series.study)
     task = _task(store, version)
     if choice is None and task is not None:
-        choice = _choice_again(store, study, task)
+        choice = _choice_again(store, study, task, version)
     inputs = version.meta.get("inputs") or {}
     return ReportContent(
         study=study,
@@ -72,25 +72,38 @@ def content_of_version(
         measurements=(table or measure_version(store, version.id)).to_dict(),
         task=task,
         inputs=tuple(store.series(one) for one in inputs.values() if one != series.id),
-        reasons=_texts(choice.reasons) if choice else (),
+        reasons=_why(choice) if choice is not None else (),
         warnings=_warnings(version),
     )
 
 
 def content_unsegmented(
-    store: Store, study_id: str, choice: TaskChoice, *, language: str, created: str = ""
+    store: Store,
+    study_id: str,
+    choice: TaskChoice,
+    *,
+    language: str,
+    shown: Collection[str] = (),
+    created: str = "",
 ) -> ReportContent:
-    """Collect the report of a study for which no task fits: it shows the largest image and says why."""
+    """Collect the report of a study for which no task fits: it shows the largest image and says why.
+
+    Parameters
+    ----------
+    shown : collection of str
+        Ids of the series that it speaks of; all of the study by default.
+    """
     study = store.study(study_id)
-    series = max(study.series, key=_voxels)
+    spoken = [one for one in study.series if one.id in shown] or list(study.series)
+    series = max(spoken, key=_voxels)
     return ReportContent(
         study=study,
         series=series,
         image=store.volume(series.id),
         language=language,
         created=_moment(created),
-        inputs=tuple(one for one in study.series if one.id != series.id),
-        reasons=_texts(reason for reasons in choice.refused.values() for reason in reasons),
+        inputs=tuple(one for one in spoken if one.id != series.id),
+        reasons=_why(choice),
     )
 
 
@@ -148,9 +161,10 @@ def _task(store: Store, version: LabelVersion) -> Task | None:
     return None
 
 
-def _choice_again(store: Store, study: Study, task: Task) -> TaskChoice | None:
+def _choice_again(store: Store, study: Study, task: Task, version: LabelVersion) -> TaskChoice | None:
+    read = version.meta.get("inputs") or {}
     try:
-        return plan_study(store, study, task.id)
+        return plan_study(store, study, task.id, first=tuple(read.values()))
     except TaskError:
         return None
 
@@ -158,6 +172,12 @@ def _choice_again(store: Store, study: Study, task: Task) -> TaskChoice | None:
 def _warnings(version: LabelVersion) -> tuple[Mapping[str, str], ...]:
     found = (item.get("text") for item in version.meta.get("warnings", ()) if isinstance(item, dict))
     return tuple(text for text in found if text)
+
+
+def _why(choice: TaskChoice) -> tuple[dict[str, str], ...]:
+    """Return why this task, or why none."""
+    refused = [reason for reasons in choice.refused.values() for reason in reasons]
+    return _texts(choice.reasons if choice else [Reason("none_fits"), *refused])
 
 
 def _texts(reasons: Iterable[Reason]) -> tuple[dict[str, str], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,9 +82,11 @@ def report_version(
     return WrittenReport(version_id, language, files, tuple(documents))
 
 
-def report_unsegmented(store: Store, study_id: str, choice: TaskChoice, *, language: str) -> dict[str, bytes]:
-    """Return the report of a study for which no task fits, by file ending."""
-    content = content_unsegmented(store, study_id, choice, language=language)
+def report_unsegmented(
+    store: Store, study_id: str, choice: TaskChoice, *, language: str, shown: Collection[str] = ()
+) -> dict[str, bytes]:
+    """Return the report of a study for which no task fits, by file ending; see `content_unsegmented`."""
+    content = content_unsegmented(store, study_id, choice, language=language, shown=shown)
     return _render(content, draw_figures(content))
 
 

@@ -22,6 +22,7 @@ from medheart_models.facts import SeriesFacts
 from medheart_models.fit import choose_task
 from medheart_models.tasks import load_task
 from medheart_work.exporting import LABEL_ENDINGS
+from medheart_work.research import notice_for_origins
 from medheart_work.segmenting import Engine, Tiles
 
 __all__ = ["SegmentedFile", "assign_inputs", "is_label_name", "segment_files", "segment_on_server", "write_result"]
@@ -171,12 +172,18 @@ def segment_on_server(
 def write_result(output: Path, labels: LabelMap, origin: str, *, source: Path, image: Volume | None) -> None:
     """Write a label map in the format of the output's ending; `.dcm` refers to `source` where that is DICOM."""
     if not output.name.endswith(".dcm"):
-        write_labels(output, labels, title=origin)
+        notice = notice_for_origins([origin]).get("en", "")
+        write_labels(output, labels, title=f"{notice}: {origin}" if notice else origin)
         return
     volume = image or read_image(source)
     is_dicom = volume.meta.get("provenance", {}).get("format") == "dicom"
     write_dicom_seg(
-        output, labels, origin=origin, source=source if is_dicom else None, modality=volume.modality or "CT"
+        output,
+        labels,
+        origin=origin,
+        source=source if is_dicom else None,
+        modality=volume.modality or "CT",
+        description=notice_for_origins([origin]).get("en", "Segmentation"),
     )
 
 

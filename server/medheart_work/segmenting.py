@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from medheart.errors import TaskError
-from medheart.records import LabelVersion, Study
+from medheart.records import LabelVersion, Series, Study
 from medheart.settings import Settings
 from medheart.task import Task
 from medheart.volume import Volume
@@ -21,6 +21,8 @@ from medheart_models.tasks import load_task
 from medheart_store import Store
 
 __all__ = ["Engine", "HostEngine", "LocalEngine", "Segmented", "plan_study", "segment_study"]
+
+_DECISIVE = frozenset({"body_part", "hounsfield", "modality", "not_hounsfield"})
 
 Tiles = Callable[[int, int], None]
 Cancelled = Callable[[], bool]
@@ -98,28 +100,56 @@ class Segmented:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def plan_study(store: Store, study: Study, task_id: str | None = None) -> TaskChoice:
+def plan_study(store: Store, study: Study, task_id: str | None = None, *, first: Collection[str] = ()) -> TaskChoice:
     """Choose the task for a study and the series it reads.
 
     Parameters
     ----------
     task_id : str, optional
         Take this task.
+    first : collection of str
+        Ids of the series that a person gave now. A task that these alone fit is taken; the other series of
+        the study are looked at only where there is none.
+
+    Returns
+    -------
+    TaskChoice
+        Where no task fits, it says why not for the series in `first`, or for all.
 
     Raises
     ------
     TaskError
         If the task that was named does not fit; says why.
     """
-    facts = [SeriesFacts.from_volume(one.id, store.volume(one.id), description=one.description) for one in study.series]
-    if task_id is None:
-        return choose_task(facts)
-    task = load_task(task_id)
-    choice = choose_task(facts, [task])
-    if not choice:
+    task = None if task_id is None else load_task(task_id)
+    given = [one for one in study.series if one.id in first] or list(study.series)
+    choice = asked = _choose(store, given, task)
+    if not asked and len(given) < len(study.series):
+        choice = _choose(store, study.series, task) or asked
+    if task is not None and not choice:
         why = choice.refused[task.id]
         raise TaskError("; ".join(map(str, why)), reasons=[reason.to_dict() for reason in why])
     return choice
+
+
+def _choose(store: Store, series: Sequence[Series], task: Task | None) -> TaskChoice:
+    facts = [SeriesFacts.from_volume(one.id, store.volume(one.id), description=one.description) for one in series]
+    choice = choose_task(facts) if task is None else choose_task(facts, [task], named=True)
+    return replace(choice, refused={name: _decisive(reasons) for name, reasons in choice.refused.items()})
+
+
+def _decisive(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
+    """Leave out what else does not fit of a series that is of another kind or another part of the body."""
+    kept: list[Reason] = []
+    settled: set[str] = set()
+    for reason in reasons:
+        series = str(reason.values.get("series", ""))
+        if series in settled:
+            continue
+        kept.append(reason)
+        if series and reason.code in _DECISIVE:
+            settled.add(series)
+    return tuple(kept)
 
 
 def segment_study(

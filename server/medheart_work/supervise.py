@@ -46,15 +46,16 @@ class _Child:
         return self.process.poll() if self.process else None
 
 
-def parts_for(*, once: bool) -> tuple[Part, ...]:
-    """Return what to start: all, or for one study only what it needs, as light as it gets."""
-    if not once:
-        return PARTS
-    light = ("--monai-label", "demand")
-    wanted = [part for part in PARTS if part.name in ("host", "label", "service")]
-    return tuple(
-        replace(part, arguments=(*part.arguments, *light)) if part.name == "label" else part for part in wanted
-    )
+def parts_for(*, once: bool, studies: Path | None = None) -> tuple[Part, ...]:
+    """Return what to start: all, or for one study only what it needs, as light as it gets.
+
+    `studies` is a folder whose images the label server imports.
+    """
+    wanted = [part for part in PARTS if not once or part.name in ("host", "label", "service")]
+    more = ("--monai-label", "demand") if once else ()
+    if studies is not None:
+        more = (*more, "--studies", str(studies.absolute()))
+    return tuple(replace(part, arguments=(*part.arguments, *more)) if part.name == "label" else part for part in wanted)
 
 
 def settings_environment(settings: Settings) -> dict[str, str]:
@@ -168,11 +169,18 @@ class Supervisor:
         port = part.port(self.settings)
         log = self.settings.home / "logs" / f"{part.name}.log"
         if port is not None and is_taken(self.settings.host, port):
+            setting = f"MEDHEART_{part.port_setting.upper()}"
+            if part.serves_another(self.settings):
+                raise Unavailable(
+                    f"port {port} is that of the {part.title} of another MEDHEART_HOME than {self.settings.home}; "
+                    f"end that one or choose another port by {setting}",
+                    code="port_taken",
+                    port=port,
+                )
             if part.is_starting(self.settings):
                 return _Child(part, None, log, time.monotonic())
             raise Unavailable(
-                f"port {port} of the {part.title} is taken by another program; "
-                f"end it or choose another by MEDHEART_{part.port_setting.upper()}",
+                f"port {port} of the {part.title} is taken by another program; end it or choose another by {setting}",
                 code="port_taken",
                 port=port,
             )

@@ -6,6 +6,7 @@ would: `POST /infer/{model}` on an image of the server, whose result the server 
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,15 +20,19 @@ from medheart.records import LabelVersion
 from medheart.settings import Settings
 from medheart_measure import MeasurementTable
 from medheart_models.fit import TaskChoice
+from medheart_models.tasks import load_task
 from medheart_store import Store
 from medheart_work.exporting import export_version
 from medheart_work.files import write_whole
-from medheart_work.importing import ImportedCase, Progress, import_paths
+from medheart_work.importing import ImportedCase, Progress, import_paths, look_at
 from medheart_work.measuring import measure_version
 from medheart_work.reporting import report_unsegmented, report_version
 from medheart_work.segmenting import plan_study
 
-__all__ = ["StudyResult", "run_thread"]
+__all__ = ["StudyResult", "check_request", "run_thread"]
+
+
+_TOLD = 8
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class StudyResult:
     choice : TaskChoice
         Task, inputs and reasons; false where no task fits.
     versions : tuple of LabelVersion
-        The new version; where no task fits, those that the study had already.
+        The new version; where no task fits, the newest of the series that were given.
     tables : tuple of MeasurementTable
         One per version.
     files : tuple of pathlib.Path
@@ -56,6 +61,38 @@ class StudyResult:
     tables: tuple[MeasurementTable, ...] = ()
     files: tuple[Path, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+
+
+def check_request(paths: Sequence[Path], output: Path, *, task_id: str | None, choices: Iterable[str]) -> None:
+    """Refuse what `run_thread` could not do anyway, before servers are started for it.
+
+    Raises
+    ------
+    ImageRejected
+        If a path does not exist.
+    TaskError
+        If there is no such task.
+    MedHeartError
+        `output` if nothing can be written there; else as `run_thread` says if nothing could be imported.
+    """
+    if task_id is not None:
+        load_task(task_id)
+    _check_writable(output)
+    answers = frozenset(choices)
+    cases = look_at(paths)
+    if paths and not any(case.accepted or answers & set(case.candidate.choices) for case in cases):
+        raise _refusal(cases, answers)
+
+
+def _check_writable(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=output).close()
+    except OSError as error:
+        raise MedHeartError(
+            f"{output}: the results cannot be written there ({error.strerror}); choose another folder by --output",
+            code="output",
+        ) from error
 
 
 def run_thread(
@@ -107,10 +144,13 @@ def run_thread(
     seconds: dict[str, float] = {}
     with _timed(seconds, "import"):
         cases = import_paths(store, settings, paths, choices=choices, one_study=True, progress=way.progress)
-    studies = dict.fromkeys(case.study for case in cases if case.accepted)
+    studies: dict[str, list[str]] = {}
+    for case in cases:
+        if case.accepted:
+            studies.setdefault(case.study, []).append(case.series)
     if not studies:
-        raise _refusal(cases)
-    results = [way.go(study) for study in studies]
+        raise _refusal(cases, choices)
+    results = [way.go(study, series) for study, series in studies.items()]
     return cases, tuple(replace(result, seconds={**seconds, **result.seconds}) for result in results)
 
 
@@ -123,18 +163,18 @@ class _Way:
     language: str
     progress: Progress
 
-    def go(self, study_id: str) -> StudyResult:
-        """Take one study that is in the store."""
+    def go(self, study_id: str, given: Sequence[str]) -> StudyResult:
+        """Take one study that is in the store, of which these series were given now."""
         seconds: dict[str, float] = {}
         study = self.store.study(study_id)
         self.progress("plan", 0, 0)
         with _timed(seconds, "plan"):
-            choice = plan_study(self.store, study, self.task_id)
+            choice = plan_study(self.store, study, self.task_id, first=given)
         if choice:
             with _timed(seconds, "segment"):
                 versions = [self._segment(choice)]
         else:
-            versions = [head for one in study.series if (head := self.store.head(one.id)) is not None]
+            versions = [head for one in dict.fromkeys(given) if (head := self.store.head(one)) is not None]
         folder = self.output / study_id
         tables, files = [], []
         for version in versions:
@@ -151,7 +191,7 @@ class _Way:
                 )
         if not versions:
             with _timed(seconds, "report"):
-                files += self._unsegmented(study_id, choice, folder)
+                files += self._unsegmented(study_id, choice, given, folder)
         return StudyResult(study_id, choice, tuple(versions), tuple(tables), tuple(files), seconds)
 
     def _segment(self, choice: TaskChoice) -> LabelVersion:
@@ -176,9 +216,9 @@ class _Way:
             )
         return self.store.version(result.params["version"]["id"])
 
-    def _unsegmented(self, study_id: str, choice: TaskChoice, folder: Path) -> list[Path]:
+    def _unsegmented(self, study_id: str, choice: TaskChoice, given: Sequence[str], folder: Path) -> list[Path]:
         self.progress("report", 0, 0)
-        rendered = report_unsegmented(self.store, study_id, choice, language=self.language)
+        rendered = report_unsegmented(self.store, study_id, choice, language=self.language, shown=given)
         return [write_whole(folder / f"report.{ending}", data) for ending, data in rendered.items()]
 
 
@@ -189,12 +229,17 @@ def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
     seconds[step] = seconds.get(step, 0.0) + time.perf_counter() - started
 
 
-def _refusal(cases: Sequence[ImportedCase]) -> MedHeartError:
-    """Return the error that says why nothing was imported."""
-    reasons = list(dict.fromkeys(case.candidate.message for case in cases))
+def _refusal(cases: Sequence[ImportedCase], given: Iterable[str]) -> MedHeartError:
+    """Return the error that says why nothing was imported; what a person can decide comes first."""
+    asking = sorted(cases, key=lambda case: case.candidate.status != "needs_choice")
+    reasons = list(dict.fromkeys(case.candidate.message for case in asking))
     asked = {option: words for case in cases for option, words in case.candidate.choices.items()}
+    strange = [option for option in given if option not in asked]
+    if strange:
+        reasons.insert(0, f"the choice {', '.join(map(repr, strange))} was not asked for")
     text = "; ".join(reasons[:5]) + (f"; and {len(reasons) - 5} more" if len(reasons) > 5 else "")
     if asked:
-        options = ", ".join(f"--choice {option} ({words})" for option, words in asked.items())
+        options = ", ".join(f"--choice {option} ({words})" for option, words in list(asked.items())[:_TOLD])
+        options += f", and {len(asked) - _TOLD} more" if len(asked) > _TOLD else ""
         return MedHeartError(f"nothing was imported without a choice: {text}. Choose: {options}", code="needs_choice")
     return MedHeartError(f"nothing was imported: {text}", code=cases[0].candidate.code if cases else "no_image")

@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,14 +20,18 @@ from typing import Any
 from medheart.errors import Cancelled, JobError, MedHeartError
 from medheart.settings import Settings
 from medheart.wire import service as wire
+from medheart.wire.paths import without_paths
 from medheart_jobs import Registry, cancelled, report_progress, run_step, run_worker
+from medheart_models.training.progress import TrainingProgress
 from medheart_store import Store
+from medheart_work.bundles import register_bundles
 from medheart_work.files import write_whole
 from medheart_work.readiness import heartbeat
 
 __all__ = ["main", "registry"]
 
 _BEAT_S = 3.0
+_LOG = logging.getLogger(__name__)
 
 
 def now() -> str:
@@ -45,6 +49,7 @@ def registry(settings: Settings) -> Registry:
     jobs.job(wire.REPORT)(work.report)
     jobs.job(wire.DICOM_SEG)(work.dicom_seg)
     jobs.job(wire.TRAIN)(work.train)
+    register_bundles(jobs, settings)
     return jobs
 
 
@@ -100,14 +105,32 @@ class _Work:
         """Write the DICOM SEG of a version and keep it as a document of it."""
         return {"document": run_step(self._dicom_seg_one, version, name="dicom-seg")}
 
-    def train(self, task: str, data: str, epochs: int | None = None) -> dict[str, Any]:
-        """Train a task's network in a process of its own, which a cancel ends."""
+    def train(
+        self, task: str, data: str | None = None, epochs: int | None = None, author: str = "", **options: Any
+    ) -> dict[str, Any]:
+        """Train a task's network in a process of its own, which a cancel ends.
+
+        By its recipe on a folder of data, else further on the labels of the store (options of `Wish`).
+        """
+        from medheart_work.fine_tuning import Wish, fine_tune, new_run
         from medheart_work.training import train_in_child
 
-        def work() -> dict[str, Any]:
-            return train_in_child(self._settings, task, Path(data), epochs=epochs, cancelled=cancelled, tell=_tell)
+        def by_recipe() -> dict[str, Any]:
+            assert data is not None
+            return train_in_child(
+                self._settings, task, Path(data), epochs=epochs, cancelled=cancelled, follow=_follow_training
+            )
 
-        result: dict[str, Any] = run_step(work, name="train")
+        def on_labels(run: str) -> dict[str, Any]:
+            wish = Wish(task, author, epochs, **{**options, "without": tuple(options.get("without", ()))})
+            with self._store() as store:
+                return fine_tune(store, self._settings, wish, run=run, cancelled=cancelled, follow=_follow_training)
+
+        result: dict[str, Any] = (
+            run_step(on_labels, run_step(new_run, name="run"), name="train")
+            if data is None
+            else run_step(by_recipe, name="train")
+        )
         return result
 
     def _segment_one(self, study: str, task: str | None, author: str, alone: bool) -> dict[str, Any]:
@@ -127,7 +150,8 @@ class _Work:
             except (Cancelled, JobError):
                 raise
             except MedHeartError as error:
-                return {"study": study, "version": None, "error": error.to_dict()}
+                _LOG.warning("study %s: %s", study, error.message)
+                return {"study": study, "version": None, "error": without_paths(error.to_dict())}
             if done.version is not None:
                 self._measure_one(done.version.id)
                 self._report_one(done.version.id, self._settings.language or "en", done.version.created)
@@ -172,6 +196,17 @@ def _tell(message: str, done: int, total: int) -> None:
     report_progress(done, total, message)
     if cancelled():
         raise Cancelled("the job was cancelled")
+
+
+def _follow_training(progress: TrainingProgress, lines: Sequence[str]) -> None:
+    """Pass a training's progress on, with its latest lines."""
+    report_progress(
+        progress.epochs_done,
+        progress.epochs,
+        lines[-1] if lines else "",
+        seconds_left=progress.seconds_left,
+        details={"progress": progress.to_dict(), "lines": list(lines)},
+    )
 
 
 def _inside(path: Path, folder: Path) -> str:

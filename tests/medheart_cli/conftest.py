@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +60,15 @@ def unused_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ports on which nothing answers."""
     monkeypatch.setenv("MEDHEART_LABEL_PORT", "1")
     monkeypatch.setenv("MEDHEART_SERVICE_PORT", "2")
+
+
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Export the network once for all tests."""
+    home = tmp_path_factory.mktemp("exports")
+    command = [sys.executable, "-m", "medheart_models.training.export", "--task", "hippocampus"]
+    subprocess.run(command, check=True, env={**os.environ, "MEDHEART_HOME": str(home)}, capture_output=True)
+    return home / "exports"
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,17 +11,6 @@ from medheart.overlap import dice
 from medheart.schema import load_schema
 from medheart.settings import Settings
 from medheart_io import read_labels
-
-
-@pytest.fixture(scope="session")
-def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Export the network once for all tests."""
-    import os
-
-    home = tmp_path_factory.mktemp("exports")
-    command = [sys.executable, "-m", "medheart_models.training.export", "--task", "hippocampus"]
-    subprocess.run(command, check=True, env={**os.environ, "MEDHEART_HOME": str(home)}, capture_output=True)
-    return home / "exports"
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from medheart.schema import load_schema
+from medheart.settings import Settings
 from medheart_io import read_image, read_labels
 
 KEYS = {"path", "status", "code", "message", "kind", "shape", "spacing_mm", "orientation"}
@@ -45,7 +46,7 @@ def test_measure_gives_the_contract(medheart, pair: tuple[Path, Path]) -> None:
 def test_measure_for_people_has_a_row_a_number(medheart, pair: tuple[Path, Path]) -> None:
     done = medheart("measure", pair[1], "--task", "hippocampus")
     assert done.code == 0
-    assert "hippocampus_anterior" in done.out
+    assert "Hippocampus, anterior part" in done.out
     assert "mL" in done.out
 
 
@@ -138,3 +139,10 @@ def test_users_get_keys_that_can_be_revoked(medheart) -> None:
     assert medheart("users", "revoke", user["id"], "--json").json == {"revoked": user["id"]}
     assert medheart("users", "list", "--json").json == {"users": []}
     assert medheart("users", "add", "x", "--role", "king").code == 1
+
+
+def test_serve_with_a_folder_that_is_not_there_starts_nothing(medheart, tmp_path: Path) -> None:
+    done = medheart("serve", "--studies", tmp_path / "nowhere")
+    assert done.code == 2
+    assert done.err.startswith(f"medheart: {tmp_path / 'nowhere'}: there is no such folder")
+    assert not (Settings.load().home / "logs").exists()

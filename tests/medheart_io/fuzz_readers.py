@@ -5,7 +5,6 @@ Prints one JSON object: cases, accepted, slowest seconds of processor time, exce
 
 from __future__ import annotations
 
-import contextlib
 import json
 import random
 import resource
@@ -13,6 +12,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,23 +63,27 @@ def mutate(data: bytes, dice: random.Random) -> bytes:
     return bytes(changed)
 
 
-def _everything(path: Path) -> bool:
-    accepted = False
+def everything(path: Path) -> Counter[str]:
+    """Scan, load and read a file in every way; return how often it was accepted, and how often refused as what."""
+    outcomes: Counter[str] = Counter()
+
+    def attempt(read: Callable[[], object]) -> None:
+        try:
+            read()
+            outcomes["accepted"] += 1
+        except (ImageRejected, SchemaError, GeometryError) as error:
+            outcomes[error.code] += 1
+
     for candidate in scan([path.parent]):
         candidate.to_dict()
-        try:
-            load(candidate, [*candidate.choices, "frame-0", "skip-damaged", "resample-tilt", "resample-even"])
-            accepted = True
-        except ImageRejected:
-            pass
-    with contextlib.suppress(ImageRejected):
-        read_image(path)
+        choices = [*candidate.choices, "frame-0", "skip-damaged", "resample-tilt", "resample-even"]
+        attempt(lambda candidate=candidate, choices=choices: load(candidate, choices))  # type: ignore[misc]
     try:
-        read_labels(path, _SCHEMA)
-        accepted = True
-    except (ImageRejected, SchemaError, GeometryError):
-        pass
-    return accepted
+        read_image(path)
+    except ImageRejected as error:
+        outcomes[error.code] += 1
+    attempt(lambda: read_labels(path, _SCHEMA))
+    return outcomes
 
 
 def run(seed: int, count: int, files: list[Path]) -> dict[str, object]:
@@ -94,7 +98,7 @@ def run(seed: int, count: int, files: list[Path]) -> dict[str, object]:
                 path.write_bytes(mutate(data, dice))
                 began = time.process_time()
                 try:
-                    accepted += _everything(path)
+                    accepted += everything(path)["accepted"] > 0
                 except Exception:
                     problems.append(f"{source.name} {number}: {traceback.format_exc()[-1500:]}")
                 slowest = max(slowest, time.process_time() - began)

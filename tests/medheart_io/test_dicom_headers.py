@@ -13,7 +13,7 @@ import pydicom
 import pytest
 
 from medheart.errors import ImageRejected, NeedsChoice
-from medheart_io import read_image, scan, streams
+from medheart_io import dicom_file, read_image, scan, streams
 
 Change = Callable[..., None]
 
@@ -252,6 +252,19 @@ def test_a_deflated_bomb_is_stopped_early(series: list[Path], monkeypatch: pytes
     bomb.write_bytes(data[:body] + b"".join(packed))
     assert bomb.stat().st_size < 2**17
     assert refusal(bomb).code == "bomb"
+
+
+def test_a_header_of_endless_empty_elements_is_stopped(series: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zeros are elements (0000,0000) without a value, eight bytes each: cheap to send, slow to parse."""
+    data = series[0].read_bytes()
+    start = data.index(b"\x02\x00\x00\x00UL") + 12
+    body = start + int.from_bytes(data[start - 4 : start], "little")
+    endless = series[0].with_name("endless.dcm")
+    endless.write_bytes(data[:body] + bytes(8 * 20_000))
+    assert refusal(endless).code == "truncated"
+    monkeypatch.setattr(dicom_file, "_MAX_READS", 10_000)
+    assert refusal(endless).code == "bomb"
+    assert read_image(series[1]).geometry.shape[0] == 1
 
 
 def test_many_declared_frames_take_no_time(series: list[Path], change: Change) -> None:

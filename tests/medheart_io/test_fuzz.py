@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from medheart.schema import load_schema
 from medheart.volume import LabelMap, Volume
 from medheart_io import read_image, scan, write_dicom_seg, write_labels, write_volume
 
+SOAK = os.environ.get("MEDHEART_SOAK") == "1"
 Locate = Callable[[str], Path]
 SCRIPT = Path(__file__).with_name("fuzz_readers.py")
 REAL = (
@@ -88,7 +90,9 @@ HEADS = [
 ]
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@settings(max_examples=10_000 if SOAK else 80, deadline=None, derandomize=not SOAK, database=None)
 @given(head=st.sampled_from(HEADS), tail=st.binary(max_size=400))
 def test_arbitrary_bytes(head: bytes, tail: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -68,6 +68,7 @@ def test_frames(frame: str, signs: tuple[int, int], tmp_path: Path) -> None:
         ("sizes: 2 3 4", "sizes: 2 3 5000", "bad_shape"),
         ("sizes: 2 3 4", "sizes: 2 3 0", "bad_shape"),
         ("sizes: 2 3 4", "sizes: 2 3", "bad_header"),
+        ("sizes: 2 3 4\n", "", "bad_header"),
         ("sizes: 2 3 4", "sizes: 4096 4096 4096", "too_large"),
         ("sizes: 2 3 4", "sizes: 2 3 40", "truncated"),
         ("sizes: 2 3 4", "sizes: 2 3 3", "size_mismatch"),

@@ -63,7 +63,10 @@ def test_read_image_asks_which_of_several(tmp_path: Path, volume: Volume) -> Non
 def test_folders_without_images(tmp_path: Path) -> None:
     (found,) = scan([tmp_path])
     assert (found.status, found.code) == ("rejected", "no_image")
-    with pytest.raises(ImageRejected, match="none of its 0 files"):
+    with pytest.raises(ImageRejected, match="holds no files"):
+        read_image(tmp_path)
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG")
+    with pytest.raises(ImageRejected, match="none of its 1 files is DICOM, NIfTI, NRRD or MetaImage"):
         read_image(tmp_path)
 
 
@@ -156,3 +159,22 @@ def test_zip_of_a_series(tmp_path: Path, series: list[Path]) -> None:
     assert zipped.digest == read_image(series[0].parent).digest
     (found,) = scan([tmp_path / "series.zip"])
     assert (found.status, found.code) == ("rejected", "archive")
+
+
+def test_a_copy_elsewhere_has_the_same_ids(tmp_path: Path, make_series: MakeSeries, volume: Volume) -> None:
+    make_series(tmp_path / "here" / "dicom")
+    for name in ("a.nii.gz", "b.nii.gz"):
+        write_volume(tmp_path / "here" / name, volume)
+    (tmp_path / "here" / "broken.nrrd").write_bytes(b"nothing")
+    shutil.copytree(tmp_path / "here", tmp_path / "there")
+    here, there = ([c.id for c in scan([tmp_path / name])] for name in ("here", "there"))
+    assert here == there
+    assert len(set(here)) == 4
+
+
+def test_files_of_one_name_in_two_folders_are_two_cases(tmp_path: Path, volume: Volume) -> None:
+    paths = [tmp_path / name / "image.nii.gz" for name in ("one", "two")]
+    for path in paths:
+        path.parent.mkdir()
+        write_volume(path, volume)
+    assert len({c.id for c in scan(paths)}) == 2

@@ -71,6 +71,22 @@ def test_job_is_done_and_reports(jobs: Jobs, desk: Desk, tmp_path: Path) -> None
     assert all(estimate is not None and 0 <= estimate < 20 for estimate in estimates)
 
 
+def test_a_job_that_knows_more_of_its_progress_says_so(jobs: Jobs, desk: Desk, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    job = jobs.enqueue("quarter", {"path": str(log)}, queue="long")
+    _until(lambda: _lines(log) == ["told"])
+    seen = jobs.status(job)
+    assert seen.details == {"loss": 0.5}
+    assert seen.seconds_left is not None
+    assert 60 < seen.seconds_left <= 90
+    assert job in {found.id for found in jobs.list(queue="long")}
+    assert job not in {found.id for found in jobs.list(queue="jobs")}
+    with log.open("a") as stream:
+        stream.write("end\n")
+    ended = jobs.wait(job, timeout_s=WAIT_S)
+    assert (ended.state, ended.details, ended.seconds_left) == ("succeeded", {"loss": 0.5}, None)
+
+
 def test_failures_say_what_went_wrong(jobs: Jobs, desk: Desk) -> None:
     asked = {name: jobs.enqueue(name, {}) for name in ("refuse", "break", "nonsense")}
     found = {name: jobs.wait(job, timeout_s=WAIT_S) for name, job in asked.items()}

@@ -165,7 +165,7 @@ def test_once_a_key_exists_everybody_signs_in(lean_server):
     assert call("GET", "/info/", annotator).status_code == 200
     wrong_role = call("POST", "/train/hippocampus", annotator)
     assert (wrong_role.status_code, wrong_role.json()["code"]) == (403, "not_allowed")
-    assert call("POST", "/train/hippocampus", admin).json()["code"] == "no_data"
+    assert call("POST", "/train/hippocampus", admin).json()["code"] == "too_few_cases"
     for token in ("", "mh_0_x", annotator[:-1] + "x", annotator.replace("mh_", "mh_0", 1), f"{annotator} "[::-1]):
         assert call("GET", "/info/", token or "x").status_code == 401
     assert call("GET", "/livez").status_code == 200

@@ -1,4 +1,4 @@
-"""Training and batch inference as MONAI Label's tasks, with a real job worker."""
+"""Batch inference as MONAI Label's tasks, with a real job worker; for training see `test_training`."""
 
 from __future__ import annotations
 
@@ -12,24 +12,11 @@ import pytest
 from medheart.settings import Settings
 
 WORKER = """
-import time
-from medheart.errors import Cancelled
 from medheart.settings import Settings
 from medheart.wire import service as wire
-from medheart_jobs import Registry, cancelled, report_progress, run_step, run_worker
+from medheart_jobs import Registry, run_step, run_worker
 
 registry = Registry()
-
-@registry.job(wire.TRAIN)
-def train(task, data, epochs=None):
-    def work():
-        for epoch in range(epochs):
-            report_progress(epoch, epochs, f"epoch {epoch}")
-            if cancelled():
-                raise Cancelled("stopped")
-            time.sleep(0.1)
-    run_step(work, name="train")
-    return {"task": task, "epochs": epochs}
 
 @registry.job(wire.SEGMENT)
 def segment(studies, task, author):
@@ -45,8 +32,7 @@ run_worker(Settings.load(), registry, executor="test", polling_s=0.1)
 
 @pytest.fixture(scope="module")
 def job_server(server):
-    """Return the server with a job worker and data to train on."""
-    (server.home / "training-data").mkdir(exist_ok=True)
+    """Return the server with a job worker."""
     environment = {**os.environ, "MEDHEART_HOME": str(server.home)}
     log = server.home / "worker.log"
     with log.open("wb") as stream:
@@ -65,45 +51,6 @@ def wait_for(server, path, wanted, *, seconds=60):
         assert time.monotonic() < until, task
         time.sleep(0.1)
     return task
-
-
-def test_a_training_runs_is_told_and_ends(job_server):
-    started = job_server.call("POST", "/train/hippocampus", json={"max_epochs": 15, "client_id": "trainer"})
-    assert started.status_code == 200, started.text
-    task = started.json()
-    assert task["status"] in {"SUBMITTED", "RUNNING"}
-    assert task["request"]["model"] == "hippocampus"
-    assert task["start_ts"]
-    again = job_server.call("POST", "/train/hippocampus", json={"max_epochs": 1})
-    assert again.status_code == 429
-    assert int(again.headers["Retry-After"]) > 0
-    running = wait_for(job_server, "/train/?check_if_running=true", {"RUNNING"})
-    assert running["id"] == task["id"]
-    until = time.monotonic() + 30
-    while not job_server.call("GET", "/info/").json()["train_stats"]["hippocampus"].get("epoch"):
-        assert time.monotonic() < until
-        time.sleep(0.1)
-    done = wait_for(job_server, "/train/", {"DONE"})
-    assert done["result"] == {"task": "hippocampus", "epochs": 15}
-    assert job_server.call("GET", "/train/?check_if_running=true").status_code == 404
-    assert [item["id"] for item in job_server.call("GET", "/train/?all=true").json()] == [task["id"]]
-
-
-def test_delete_stops_all_that_run_and_wait(job_server):
-    for _ in range(3):
-        reply = job_server.call("POST", "/train/hippocampus?enqueue=true", json={"max_epochs": 600})
-        assert reply.status_code == 200, reply.text
-    wait_for(job_server, "/train/?check_if_running=true", {"RUNNING"})
-    assert job_server.call("DELETE", "/train/").json()["status"] == "STOPPED"
-    words = {task["status"] for task in job_server.call("GET", "/train/?all=true").json()[-3:]}
-    assert words == {"STOPPED"}
-    assert job_server.call("DELETE", "/train/").json() is None
-
-
-def test_a_bad_number_of_epochs_is_refused(job_server):
-    for epochs in (0, -1, "x", 1.5, True):
-        reply = job_server.call("POST", "/train/hippocampus", json={"max_epochs": epochs})
-        assert reply.status_code == 400, epochs
 
 
 def test_one_failing_image_stops_no_batch(job_server, bright_cube):

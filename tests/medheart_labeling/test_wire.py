@@ -47,6 +47,10 @@ def test_info_has_the_keys_of_a_stock_server(stock_client):
     info = stock_client.info()
     assert set(info) >= INFO_KEYS
     model = info["models"]["hippocampus"]
+    assert (model["schema"], model["status"]) == ("hippocampus", "candidate")
+    for facts in info["models"].values():
+        assert facts["labels"] == {label.name: label.value for label in load_schema(facts["schema"]).labels}
+        assert facts["status"] in {"research", "candidate", "released"}
     assert model["type"] == "segmentation"
     assert model["dimension"] == 3
     assert model["labels"] == {"hippocampus_anterior": 1, "hippocampus_posterior": 2}

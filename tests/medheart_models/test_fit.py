@@ -95,6 +95,8 @@ def test_a_hippocampus_crop_is_taken_by_its_name(test_data: Data) -> None:
     nameless = replace(facts_of(path), id="1")
     assert codes(choose_task([nameless]).refused["hippocampus"]) == {"nothing_known"}
     assert choose_task([replace(nameless, modality="MR")])
+    assert choose_task([nameless], [load_task("hippocampus")], named=True), "a person named the task"
+    assert choose_task([replace(nameless, description="左侧海马_01")]), "a Chinese word needs no spaces around it"
 
 
 def test_the_hippocampus_task_refuses_a_whole_head(test_data: Data) -> None:

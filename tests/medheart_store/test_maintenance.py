@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,19 @@ def test_only_what_nothing_names_is_cleared_and_only_when_old(filled: Store, tmp
     assert gone.endswith("/packs/" + "0" * 64)
     assert _files(tmp_path) == named
     assert filled.verify() == []
+
+
+def test_half_written_files_are_cleared_when_old(filled: Store, tmp_path: Path, clock: Any) -> None:
+    named = _files(tmp_path)
+    half = named[0].with_name(".tmp-abc")
+    half.write_bytes(b"half")
+    os.utime(half, (clock.now, clock.now))
+    filled.collect_garbage()
+    assert half.exists()
+    clock.now += WEEK_S + 1
+    filled.collect_garbage()
+    assert not half.exists()
+    assert _files(tmp_path) == named
 
 
 def test_nothing_of_another_tenant_is_cleared(filled: Store, tmp_path: Path, clock: Any) -> None:

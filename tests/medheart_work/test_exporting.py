@@ -11,6 +11,8 @@ import pytest
 
 from medheart.errors import MedHeartError, NotFound
 from medheart.records import LabelVersion
+from medheart.schema import load_schema
+from medheart.volume import LabelMap
 from medheart_io import read_labels
 from medheart_store import Store
 from medheart_work.exporting import export_labels, export_named, export_version, write_label
@@ -67,3 +69,26 @@ def test_failed_writing_leaves_the_old_file(tmp_path: Path) -> None:
         raise RuntimeError("disk full")
     assert target.read_bytes() == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["report.pdf"]
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_research_results_say_so_in_every_export(
+    store: Store, version: LabelVersion, tmp_path: Path, *, edited: bool
+) -> None:
+    labels = store.labels(version.id)
+    schema = load_schema("lung-nodule")
+    nodules = LabelMap((labels.array == 1).astype(np.uint8), labels.geometry, schema)
+    made = store.add_version(nodules, image=version.image, author="host", origin="lung-nodule@1")
+    if edited:
+        made = store.add_version(nodules, image=version.image, author="reader", origin="edited", base=made.id)
+    export_version(store, made.id, tmp_path)
+    assert pydicom.dcmread(tmp_path / "label.dcm").SeriesDescription == "For research only"
+    assert b"For research only" in (tmp_path / "label.seg.nrrd").read_bytes()[:4000]
+    notice = json.loads((tmp_path / "measurements.json").read_text(encoding="utf-8"))["notice"]
+    assert notice == {"en": "For research only", "zh": "仅供科研"}
+
+
+def test_other_results_carry_no_notice(store: Store, version: LabelVersion, tmp_path: Path) -> None:
+    export_version(store, version.id, tmp_path)
+    assert pydicom.dcmread(tmp_path / "label.dcm").SeriesDescription == "Segmentation"
+    assert "notice" not in json.loads((tmp_path / "measurements.json").read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ import pytest
 from medheart.errors import ImageRejected
 from medheart.settings import Settings
 from medheart.volume import Volume
-from medheart_io import write_dicom_series
+from medheart_io import write_dicom_series, write_volume
 from medheart_store import Store
 from medheart_work.importing import import_paths
 
@@ -156,3 +156,26 @@ def test_our_own_dicom_seg_comes_back(store: Store, settings: Settings, dicom: P
         (back,) = other.versions(cases[0].series)
         assert back.schema_id == "hippocampus"
         assert np.array_equal(other.labels(back.id).array, store.labels(version.id).array)
+
+
+@pytest.mark.parametrize(
+    ("names", "studies"),
+    [
+        (("p1_flair.nii.gz", "p1_t1c.nii.gz"), 1),
+        (("FLAIR.nii.gz", "T1_post.nii.gz"), 1),
+        (("patient07_flair.nii.gz", "patient19_flair.nii.gz"), 2),
+        (("a/flair.nii.gz", "b/t1c.nii.gz"), 2),
+    ],
+)
+def test_files_of_a_folder_are_one_study_only_if_their_names_say_so(
+    store: Store, settings: Settings, oblique: Volume, tmp_path: Path, names: tuple[str, str], studies: int
+) -> None:
+    folder = tmp_path / "folder"
+    for n, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_volume(folder / name, Volume(oblique.array + n, oblique.geometry, "MR"))
+    cases = import_paths(store, settings, [folder], one_study=True)
+    assert len({case.study for case in cases}) == studies
+    assert len({store.study(case.study).patient for case in cases}) == studies
+    named = import_paths(store, settings, [folder / name for name in names], one_study=True)
+    assert len({case.study for case in named}) == 1, "files that a person names together are one study"

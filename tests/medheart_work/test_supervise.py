@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from medheart.errors import Unavailable
 from medheart.settings import Settings
+from medheart.wire.service import installation
 from medheart_work.readiness import Part, get_json, is_taken
-from medheart_work.supervise import Supervisor, settings_environment
+from medheart_work.supervise import Supervisor, parts_for, settings_environment
 
 
 def free_port() -> int:
@@ -102,8 +106,6 @@ def test_a_port_of_another_program_is_named(on_free_port: Settings) -> None:
 
 
 def _start_while_refusing(settings: Settings, part: Part, other: socket.socket) -> None:
-    import threading
-
     def refuse() -> None:
         while True:
             try:
@@ -143,3 +145,36 @@ def test_settings_reach_the_child(on_free_port: Settings, monkeypatch: pytest.Mo
 
 def test_nothing_listening_is_no_json() -> None:
     assert get_json("http://127.0.0.1:1/livez") is None
+
+
+def test_a_folder_of_studies_is_the_label_servers(tmp_path) -> None:
+    by_name = {part.name: part.arguments for part in parts_for(once=False, studies=tmp_path)}
+    assert by_name["label"][-2:] == ("--studies", str(tmp_path))
+    assert not any("--studies" in arguments for name, arguments in by_name.items() if name != "label")
+    assert not any("--studies" in part.arguments for part in parts_for(once=False))
+
+
+class _OtherHome(BaseHTTPRequestHandler):
+    """Answers as the service of another home folder does."""
+
+    def do_GET(self) -> None:
+        body = json.dumps({"status": "alive", "installation": installation(Path("/elsewhere"))}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_port_of_another_home_is_named_at_once(on_free_port: Settings) -> None:
+    part = Part("label", "label server", "http.server", lambda _: False, "label_port")
+    with ThreadingHTTPServer(("127.0.0.1", on_free_port.label_port), _OtherHome) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        started = time.monotonic()
+        with pytest.raises(Unavailable, match=r"another MEDHEART_HOME than .*home; .* MEDHEART_LABEL_PORT") as caught:
+            Supervisor(on_free_port, parts=(part,), deadline_s=120).start()
+        assert time.monotonic() - started < 60
+        assert caught.value.code == "port_taken"
+        server.shutdown()

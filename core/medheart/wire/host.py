@@ -34,6 +34,7 @@ from typing import Any, Literal
 
 from medheart import errors
 from medheart.errors import MedHeartError
+from medheart.wire.paths import without_paths
 
 __all__ = [
     "PATH_IMAGE",
@@ -183,8 +184,8 @@ def status_of(error: MedHeartError) -> int:
 
 
 def error_to_dict(error: MedHeartError) -> dict[str, Any]:
-    """Return the JSON form of an error."""
-    return {**error.to_dict(), "kind": type(error).__name__}
+    """Return the JSON form of an error; without the server's folders, which are for its log."""
+    return without_paths({**error.to_dict(), "kind": type(error).__name__})
 
 
 def error_from_dict(data: Mapping[str, Any]) -> MedHeartError:

@@ -281,6 +281,8 @@ class Scheduler:
             else:
                 error, state = Cancelled(ticket.cancel), "cancelled"
         except MedHeartError as known:
+            # Who asked is told without the folders that the message may name.
+            log.warning("request %s of task %s failed: %s", ticket.id, ticket.task.id, known.message)
             error, state = known, "failed"
         except Exception as unknown:  # the thread must outlive whatever one request does
             log.exception("request %s of task %s failed", ticket.id, ticket.task.id)

@@ -1,1 +1,4 @@
-"""Training, evaluation and export of networks. Needs torch; nothing of inference imports it."""
+"""Training, evaluation and export of networks; nothing of inference imports it.
+
+Needs torch, but for `recipe`, `selection` and `progress`, which those who only ask for a training read, too.
+"""

@@ -62,6 +62,7 @@ def train(
     patch: Patch,
     seed: int,
     after_epoch: Callable[[int, nn.Module], None] = lambda _epoch, _network: None,
+    after_step: Callable[[int, int, float], None] = lambda _step, _steps, _loss: None,
 ) -> nn.Module:
     """Train a network and return the running average of its weights.
 
@@ -81,6 +82,8 @@ def train(
         For order, windows and augmentation.
     after_epoch : callable
         Gets the epoch (from 1) and the averaged network.
+    after_step : callable
+        Gets the step (from 1), the steps of all epochs, and the step's loss.
     """
     device = next(network.parameters()).device
     rng = np.random.default_rng(seed)
@@ -100,6 +103,7 @@ def train(
             losses.append(_step(network, images.to(device), labels.to(device), optimiser))
             schedule.step()
             average.update(network, (epoch - 1) * steps + step)
+            after_step((epoch - 1) * steps + step + 1, epochs * steps, losses[-1])
         log.info("epoch %d/%d  loss %.4f  %.0f s", epoch, epochs, np.mean(losses), time.monotonic() - started)
         after_epoch(epoch, average.network)
     return average.network

@@ -11,8 +11,6 @@ import logging
 import os
 import platform
 import time
-import tomllib
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +26,8 @@ from medheart_models.training.calibration import add_background_bias, best_backg
 from medheart_models.training.data import Case
 from medheart_models.training.evaluation import TorchNetwork
 from medheart_models.training.loop import Patch, train, uses_bfloat16
+from medheart_models.training.progress import ProgressLog
+from medheart_models.training.recipe import load_recipe, training_phases
 from medheart_models.training.sources import Source, load_source
 
 __all__ = ["load_recipe", "main", "train_task", "training_phases"]
@@ -35,14 +35,14 @@ __all__ = ["load_recipe", "main", "train_task", "training_phases"]
 log = logging.getLogger(__name__)
 
 
-def load_recipe(task_id: str) -> dict[str, Any]:
-    """Return the training settings of a task."""
-    path = resources.files("medheart_models") / "training" / "recipes" / f"{task_id}.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8"))
-
-
 def train_task(
-    task_id: str, *, data: Path, output: Path, epochs: int | None = None, start: Path | None = None
+    task_id: str,
+    *,
+    data: Path,
+    output: Path,
+    epochs: int | None = None,
+    start: Path | None = None,
+    progress: Path | None = None,
 ) -> dict[str, Any]:
     """Train the network of a task, phase by phase, as its recipe says.
 
@@ -58,6 +58,8 @@ def train_task(
         Of the first phase, instead of the recipe's.
     start : pathlib.Path, optional
         Result of the first phase, to go on with the others.
+    progress : pathlib.Path, optional
+        File to tell the progress in, see `medheart_models.training.progress`.
 
     Returns
     -------
@@ -74,12 +76,17 @@ def train_task(
     if start is not None:
         load_model(network, str(start))
         phases = phases[1:]
+    told = ProgressLog(progress, epochs=sum(phase["epochs"] for phase in phases))
+    told.begin("reading", "reading the cases")
     source = load_source(task, data, recipe)
     cases = source.training_cases() if phases else []
     log.info("%s: %d cases, %d parameters, %s", task_id, len(cases), parameter_count(network), device)
-    started = time.monotonic()
+    started, before = time.monotonic(), 0
+    told.begin("training", f"training on {len(cases)} cases")
     for phase in phases:
-        network = _run_phase(network, phase, cases, task, source, weights=weights)
+        network = _run_phase(network, phase, cases, task, source, weights=weights, told=told, before=before)
+        before += phase["epochs"]
+    told.begin("after", "scoring on the held-out cases")
     bias = _calibrate(network, task, source)
     save_model(network, str(weights))
     result: dict[str, Any] = {
@@ -100,24 +107,24 @@ def train_task(
     return result
 
 
-def training_phases(recipe: dict[str, Any], *, epochs: int | None = None) -> list[dict[str, Any]]:
-    """Return the settings of each phase: the recipe itself, then with what its `closing` part changes."""
-    first = {**recipe, "epochs": epochs or recipe["epochs"]}
-    if "closing" not in recipe:
-        return [first]
-    closing = dict(recipe["closing"])
-    augmentation = {**recipe["augmentation"], **closing.pop("augmentation", {})}
-    return [first, {**recipe, **closing, "augmentation": augmentation, "seed": recipe["seed"] + 1000}]
-
-
 def _run_phase(
-    network: nn.Module, phase: dict[str, Any], cases: list[Case], task: Task, source: Source, *, weights: Path
+    network: nn.Module,
+    phase: dict[str, Any],
+    cases: list[Case],
+    task: Task,
+    source: Source,
+    *,
+    weights: Path,
+    told: ProgressLog,
+    before: int,
 ) -> nn.Module:
     def after_epoch(epoch: int, averaged: nn.Module) -> None:
         if epoch % 5 == 0 or epoch == phase["epochs"]:
             save_model(averaged, str(weights))
         if epoch % phase.get("look_every", epoch + 1) == 0:
-            log.info("epoch %d  Dice %s", epoch, source.evaluate(TorchNetwork(averaged), limit=4)["mean"])
+            dice = source.evaluate(TorchNetwork(averaged), limit=4)["mean"]
+            log.info("epoch %d  Dice %s", epoch, dice)
+            told.look(dice, epoch=before + epoch)
 
     patch = Patch(
         size=tuple(phase.get("patch", task.inference["patch"])),
@@ -125,7 +132,14 @@ def _run_phase(
         fill=task.inference["padding_value"],
     )
     return train(
-        network, cases, phase, epochs=phase["epochs"], patch=patch, seed=phase["seed"], after_epoch=after_epoch
+        network,
+        cases,
+        phase,
+        epochs=phase["epochs"],
+        patch=patch,
+        seed=phase["seed"],
+        after_epoch=after_epoch,
+        after_step=told.steps_of_phase(before=before, epochs=phase["epochs"]),
     )
 
 
@@ -148,11 +162,19 @@ def main() -> None:
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--start", type=Path, help="weights after the first phase, to go on with the others")
     parser.add_argument("--output", type=Path, default=Path("out/training"))
+    parser.add_argument("--progress", type=Path, help="file to tell the progress in, one JSON object a line")
     options = parser.parse_args()
     if options.data is None:
         parser.error("--data FOLDER is needed (or the environment variable MEDHEART_TEST_DATA)")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    train_task(options.task, data=options.data, output=options.output, epochs=options.epochs, start=options.start)
+    train_task(
+        options.task,
+        data=options.data,
+        output=options.output,
+        epochs=options.epochs,
+        start=options.start,
+        progress=options.progress,
+    )
 
 
 if __name__ == "__main__":

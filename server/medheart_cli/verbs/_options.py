@@ -1,4 +1,9 @@
-"""Options that several verbs share, and the settings and store behind them."""
+"""Options that several verbs share, and what is behind them: settings, store, a service elsewhere.
+
+Where a verb works: `--server URL` on that service, over REST; `--local` in this process; without either on the
+service of the setting `server` (MEDHEART_SERVER), and where there is none, too, in this process. A service that
+does not answer is an error: nothing falls back on the store of this machine.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +18,71 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medheart.client import LabelServer
 from medheart.errors import MedHeartError
 from medheart.settings import Settings
-from medheart_cli.console import note, text
+from medheart_cli.console import note, progress, text
 
 if TYPE_CHECKING:
+    from medheart.client import LabelServer
+    from medheart.service_client import Service
     from medheart_store import Store
 
-__all__ = ["AsJson", "Device", "Local", "author", "client", "ensure_networks", "is_file", "label_server", "open_store"]
+__all__ = [
+    "AsJson",
+    "Device",
+    "Local",
+    "Server",
+    "author",
+    "client",
+    "ensure_networks",
+    "is_file",
+    "label_server",
+    "only_here",
+    "open_store",
+    "service",
+]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines on stdout.")]
 _LIVE_S = 3.0
 
 Local = Annotated[bool, typer.Option("--local", help="Work in this process, without any server.")]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        "--server",
+        help="Work on this service (MEDHEART_KEY signs in); by default MEDHEART_SERVER, if set.",
+        metavar="URL",
+        show_default=False,
+    ),
+]
 Device = Annotated[str | None, typer.Option("--device", help="auto, cpu or cuda.", metavar="DEVICE")]
+
+
+@contextmanager
+def service(server: str | None, *, local: bool, quiet: bool) -> Iterator[Service | None]:
+    """Yield the service to work on with a progress bar, None where the work is done in this process.
+
+    Raises
+    ------
+    MedHeartError
+        `usage` if both ways were asked for, or the address is none.
+    """
+    if server is not None and local:
+        raise MedHeartError("give either --server or --local", code="usage")
+    address = server if server is not None else "" if local else Settings.load().server
+    if server is None and not address:
+        yield None
+        return
+    from medheart.service_client import Service
+
+    with progress(quiet=quiet) as update:
+        yield Service(address, key=os.environ.get("MEDHEART_KEY"), tell=update)
+
+
+def only_here(remote: Service | None, **options: object) -> None:
+    """Refuse options that are decided where the service runs; raises MedHeartError `usage`."""
+    if remote is not None and (given := [name for name, value in options.items() if value is not None]):
+        raise MedHeartError(f"--{given[0]} is for work in this process; {remote.url} decides for itself", code="usage")
 
 
 @contextmanager
@@ -52,6 +107,8 @@ def label_server(settings: Settings) -> LabelServer | None:
 
 def client(settings: Settings) -> LabelServer:
     """Return a client of the label server; it signs in with MEDHEART_KEY where that is set."""
+    from medheart.client import LabelServer
+
     return LabelServer(settings.label_url, client_id=author(), token=os.environ.get("MEDHEART_KEY"))
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from medheart_measure import MeasurementTable
     from medheart_work.thread import StudyResult
 
-__all__ = ["print_results"]
+__all__ = ["label_names", "print_results"]
 
 _PARTS = 5
 
@@ -23,8 +23,8 @@ def print_results(result: StudyResult) -> None:
     note(text("study", study=result.study))
     if task is None:
         note(text("nothing_segmented"))
-        for name, reasons in result.choice.refused.items():
-            note(f"  {name}: " + "; ".join(reason.text(language()) for reason in reasons))
+        for reason in (one for reasons in result.choice.refused.values() for one in reasons):
+            note(f"  {reason.text(language())}")
     else:
         note(text("task_taken", title=task.title(language()), origin=task.origin))
         for reason in (*result.choice.reasons, *result.choice.warnings):
@@ -42,9 +42,14 @@ def print_results(result: StudyResult) -> None:
         note(f"  {path}")
 
 
+def label_names(schema_id: str) -> dict[str, str]:
+    """Return what the labels of a shipped schema are called in the user's language, by name; of others nothing."""
+    shipped = load_schema(schema_id).labels if schema_id in schema_ids() else ()
+    return {label.name: label.display_name(language()) for label in shipped}
+
+
 def _rows(table: MeasurementTable) -> list[tuple[str, ...]]:
-    shipped = load_schema(table.schema_id).labels if table.schema_id in schema_ids() else ()
-    names = {label.name: label.display_name(language()) for label in shipped}
+    names = label_names(table.schema_id)
     rows: list[tuple[str, ...]] = []
     for label in table.labels:
         largest = label.components[:1]
@@ -53,6 +58,9 @@ def _rows(table: MeasurementTable) -> list[tuple[str, ...]]:
         rows.append((names.get(label.name, label.name), count, _shown(label["volume"]), diameter))
         for part in label.components[:_PARTS] if len(label.components) > 1 else ():
             rows.append((f"  {part.index}", "", _shown(part["volume"]), _shown(part["max_diameter_3d"])))
+        hidden = int(label["component_count"].value) - _PARTS
+        if hidden > 0:
+            rows.append(("  " + text("more_parts", count=hidden), "", "", ""))
     return rows
 
 

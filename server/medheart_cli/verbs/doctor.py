@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from medheart.settings import Settings
-from medheart_cli.console import note, print_json, print_table, text
+from medheart_cli.console import language, note, print_json, print_table, text
 from medheart_cli.verbs._options import AsJson
 
 __all__ = ["app"]
@@ -26,7 +26,7 @@ def doctor(as_json: AsJson = False) -> int:
     """Examine."""
     from medheart_work.doctor import examine
 
-    findings = list(examine(Settings.load()))
+    findings = list(examine(Settings.load(), language="en" if as_json else language()))
     missing = [finding for finding in findings if finding.verdict == "missing"]
     if as_json:
         print_json({"ok": not missing, "findings": [finding.to_dict() for finding in findings]})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from medheart.settings import Settings
 from medheart_cli.console import print_json, print_table, progress, text
-from medheart_cli.verbs._options import AsJson, Device, ensure_networks
+from medheart_cli.verbs._options import AsJson, Device, Local, Server, ensure_networks, only_here, service
 
 __all__ = ["app"]
 
@@ -32,26 +32,34 @@ def evaluate(
     images: Annotated[list[Path], typer.Option(help="Folder of images; repeatable, one for each input.")],
     labels: Annotated[Path, typer.Option(help="Folder of label files.")],
     device: Device = None,
+    server: Server = None,
+    local: Local = False,
     as_json: AsJson = False,
 ) -> None:
     """Evaluate."""
-    from medheart_models.tasks import load_task
-    from medheart_work.evaluating import evaluate, labelled_cases, mean_dice
-    from medheart_work.segmenting import LocalEngine
-
-    found, settings = load_task(task), Settings.load(device=device)
-    cases = labelled_cases(images, labels)
-    ensure_networks(settings, {task})
-    with progress(quiet=as_json) as update:
-        scores = list(evaluate(LocalEngine(settings), found, cases, progress=update))
-    mean = mean_dice(scores)
+    with service(server, local=local, quiet=as_json) as remote:
+        only_here(remote, device=device)
+        if remote is not None:
+            result = remote.evaluate(task, images, labels)
+        else:
+            result = _evaluate_here(Settings.load(device=device), task, images, labels, quiet=as_json)
     if as_json:
-        cases_json = [score.to_dict() for score in scores]
-        print_json({"task": found.origin, "status": found.status, "dice": mean, "cases": cases_json})
+        print_json(result)
         return
-    rows = [(score.case, *(_shown(value) for value in score.dice.values())) for score in scores]
+    mean = result["dice"]
+    rows = [(case["case"], *(_shown(value) for value in case["dice"].values())) for case in result["cases"]]
     rows.append((text("mean"), *(_shown(value) for value in mean.values())))
     print_table((text("case"), *mean), rows, right=range(1, len(mean) + 1))
+
+
+def _evaluate_here(settings: Settings, task: str, images: list[Path], labels: Path, *, quiet: bool) -> dict[str, Any]:
+    from medheart_models.tasks import load_task
+    from medheart_work.evaluating import evaluate_folders
+    from medheart_work.segmenting import LocalEngine
+
+    ensure_networks(settings, {load_task(task).id})
+    with progress(quiet=quiet) as update:
+        return evaluate_folders(LocalEngine(settings), task, images, labels, progress=update)
 
 
 def _shown(value: float | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from medheart.settings import Settings
 from medheart_cli.console import note, print_json, print_table, progress, text
-from medheart_cli.verbs._options import AsJson, open_store
+from medheart_cli.verbs._options import AsJson, Local, Server, open_store, service
 
 __all__ = ["app"]
 
@@ -30,29 +31,34 @@ app = typer.Typer(rich_markup_mode=None)
     medheart import tilted/ --choice resample-tilt"""
 )
 def import_studies(
+    *,
     paths: Annotated[list[Path], typer.Argument(help="Files, folders, zip files.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
     choice: Annotated[list[str] | None, typer.Option(help="Answer to a case that needs a choice; repeatable.")] = None,
     one_study: Annotated[bool, typer.Option("--one-study", help="NIfTI, NRRD, MetaImage files are one study.")] = False,
+    server: Server = None,
+    local: Local = False,
     as_json: AsJson = False,
 ) -> int:
     """Import."""
+    with service(server, local=local, quiet=as_json) as remote:
+        if remote is not None:
+            results = remote.import_files(paths, choices=choice or (), one_study=one_study, dry_run=dry_run)
+        else:
+            results = _import_here(paths, choice or (), one_study=one_study, dry_run=dry_run, quiet=as_json)
+    _show(results, as_json=as_json)
+    return 0 if any(result["status"] == "accepted" for result in results) else 1
+
+
+def _import_here(
+    paths: list[Path], choices: Sequence[str], *, one_study: bool, dry_run: bool, quiet: bool
+) -> list[dict[str, Any]]:
     from medheart_work.importing import import_paths
 
-    settings = Settings.load()
-    with open_store(settings) as store, progress(quiet=as_json) as update:
-        cases = import_paths(
-            store,
-            settings,
-            paths,
-            choices=choice or (),
-            one_study=one_study,
-            dry_run=dry_run,
-            progress=update,
-        )
-    results = [case.to_dict() for case in cases]
-    _show(results, as_json=as_json)
-    return 0 if any(case.accepted for case in cases) else 1
+    settings, options = Settings.load(), {"one_study": one_study, "dry_run": dry_run}
+    with open_store(settings) as store, progress(quiet=quiet) as update:
+        cases = import_paths(store, settings, paths, choices=choices, progress=update, **options)
+    return [case.to_dict() for case in cases]
 
 
 def _show(results: list[dict[str, Any]], *, as_json: bool) -> None:

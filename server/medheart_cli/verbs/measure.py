@@ -9,7 +9,8 @@ import typer
 
 from medheart.settings import Settings
 from medheart_cli.console import language, note, print_json, print_table, text
-from medheart_cli.verbs._options import AsJson, is_file, open_store
+from medheart_cli.verbs._options import AsJson, Local, Server, is_file, open_store, service
+from medheart_cli.verbs._results import label_names
 
 __all__ = ["app"]
 
@@ -26,19 +27,33 @@ app = typer.Typer(rich_markup_mode=None)
     medheart measure 0b9d2f… (id of a version)"""
 )
 def measure(
+    *,
     label: Annotated[str, typer.Argument(help="Label file, or id of a version.")],
     image: Annotated[Path | None, typer.Option(help="Image of the label file, for intensities.")] = None,
     task: Annotated[str | None, typer.Option(help="Task whose labels the values are.")] = None,
+    server: Server = None,
+    local: Local = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure."""
-    data = _measure_file(Path(label), image, task) if is_file(label) else _measure_version(label)
+    with service(server, local=local, quiet=as_json) as remote:
+        if is_file(label):
+            measure_file = remote.measure_file if remote else _measure_file
+            data = measure_file(Path(label), image, task=task)
+        else:
+            data = remote.measure_version(label) if remote else _measure_version(label)
     if as_json:
         print_json(data)
         return
     names = {code: quantity["names"][language()] for code, quantity in data["quantities"].items()}
+    labels = label_names(data["schema"])
     rows = [
-        (found["name"], names[item["code"]], f"{item['value']:.{item['digits']}f}", item["unit"])
+        (
+            labels.get(found["name"], found["name"]),
+            names[item["code"]],
+            f"{item['value']:.{item['digits']}f}",
+            item["unit"],
+        )
         for found in data["labels"]
         for item in found["measurements"]
     ]
@@ -47,7 +62,7 @@ def measure(
         note(text("not_detected"))
 
 
-def _measure_file(label: Path, image: Path | None, task: str | None) -> dict[str, Any]:
+def _measure_file(label: Path, image: Path | None, *, task: str | None) -> dict[str, Any]:
     from medheart_models.tasks import load_task
     from medheart_work.measuring import measure_file
 

@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from medheart.errors import MedHeartError
 from medheart.settings import Settings
+from medheart.wire.service import LABEL_FORMATS
 from medheart_cli.console import complain, note, print_json, print_table, progress, text
-from medheart_cli.verbs._options import AsJson, Device, Local, ensure_networks, label_server
+from medheart_cli.verbs._options import (
+    AsJson,
+    Device,
+    Local,
+    Server,
+    ensure_networks,
+    label_server,
+    only_here,
+    service,
+)
+
+if TYPE_CHECKING:
+    from medheart.task import Task
+    from medheart_work.segment_cases import Segmenting
 
 __all__ = ["app"]
 
 app = typer.Typer(rich_markup_mode=None)
-
-Segment = Callable[[Sequence[Path], Mapping[str, Path], str | None, Path], dict[str, Any]]
 
 
 @app.command(
     help="""Segment an image, or a folder of images, with a task.
 
     Without --task, modality, body part, number of inputs and field of view decide. A running label server does the
-    work; without one, or with --local, this process does.
+    work; without one, or with --local, this process does; with --server that service.
 
     Examples:
 
@@ -40,21 +53,23 @@ def segment(
     output: Annotated[Path, typer.Option("--output", "-o", help="Label file (.nii.gz .seg.nrrd .dcm …) or folder.")],
     task: Annotated[str | None, typer.Option(help="Id of the task.")] = None,
     inputs: Annotated[list[str] | None, typer.Option("--input", help="ROLE=FILE, once per input.")] = None,
+    server: Server = None,
     local: Local = False,
     device: Device = None,
     as_json: AsJson = False,
 ) -> int:
     """Segment."""
-    from medheart_work.segment_files import is_label_name
-
     named = _by_role(inputs or [])
     if bool(named) == bool(image):
         raise MedHeartError("give images either as arguments or by --input ROLE=FILE", code="usage")
-    run = _worker(Settings.load(device=device), local=local, quiet=as_json)
-    if is_label_name(output):
-        results = [run(image or [], named, task, output)]
-    else:
-        results = _batch(run, image or [], task, output)
+    whole = not output.name.endswith(tuple(f".{ending}" for ending in LABEL_FORMATS))
+    with service(server, local=local, quiet=as_json) as remote:
+        only_here(remote, device=device)
+        if remote is not None:
+            results = remote.segment(image or [], named, output, task=task, whole_folder=whole)
+        else:
+            run = _segmenting(Settings.load(device=device), local=local, quiet=as_json)
+            results = _cases_here(run, image or [], named, output, task, whole_folder=whole)
     _show(results, as_json=as_json)
     return 1 if any("error" in result for result in results) else 0
 
@@ -66,48 +81,45 @@ def _by_role(inputs: list[str]) -> dict[str, Path]:
     return {role: Path(path) for role, _, path in pairs}
 
 
-def _worker(settings: Settings, *, local: bool, quiet: bool) -> Segment:
-    """Return what segments one case: the running server, else this process, which is said."""
-    from medheart_work.segment_files import assign_inputs, segment_files, segment_on_server
+def _cases_here(
+    segmenting: AbstractContextManager[Segmenting],
+    images: Sequence[Path],
+    named: Mapping[str, Path],
+    output: Path,
+    task: str | None,
+    *,
+    whole_folder: bool,
+) -> list[dict[str, Any]]:
+    from medheart_work.segment_cases import segment_cases
+
+    with segmenting as segment:
+        if whole_folder:
+            return segment_cases(segment, images, output, task_id=task)
+        return [segment(images, named, task, output)]
+
+
+@contextmanager
+def _segmenting(settings: Settings, *, local: bool, quiet: bool) -> Iterator[Segmenting]:
+    """Yield what segments a case: the label server that runs, else this process, which is said."""
+    from medheart_work.segment_cases import Segmenting
     from medheart_work.segmenting import LocalEngine
 
-    server = None if local else label_server(settings)
-    if server is None and not local:
+    running = None if local else label_server(settings)
+    if running is None and not local:
         note(text("no_server", url=settings.label_url))
-    engine = LocalEngine(settings)
 
-    def run(images: Sequence[Path], named: Mapping[str, Path], task_id: str | None, output: Path) -> dict[str, Any]:
-        task, paths = assign_inputs(images, named, task_id)
-        with progress(quiet=quiet) as update:
-
-            def tell(done: int, total: int) -> None:
-                update(task.id, done, total)
-
-            if server is not None:
-                return segment_on_server(server, task, paths, output, progress=tell).to_dict()
+    def prepare(task: Task) -> None:
+        if running is None:
             ensure_networks(settings, {task.id})
-            return segment_files(engine, task, paths, output, progress=tell).to_dict()
 
-    return run
-
-
-def _batch(run: Segment, images: Sequence[Path], task_id: str | None, folder: Path) -> list[dict[str, Any]]:
-    """Segment every case on its own; one that fails does not stop the others."""
-    from medheart_work.batch import cases_in
-
-    results = []
-    for path, name in cases_in(images):
-        try:
-            results.append(run([path], {}, task_id, folder / f"{name}.nii.gz"))
-        except MedHeartError as error:
-            complain(f"{path}: {error.message}")
-            results.append({"image": str(path), "error": error.to_dict()})
-    if not results:
-        raise MedHeartError(f"no image in {', '.join(map(str, images))}", code="no_image")
-    return results
+    with progress(quiet=quiet) as update:
+        yield Segmenting(running or LocalEngine(settings), update, prepare)
 
 
 def _show(results: list[dict[str, Any]], *, as_json: bool) -> None:
+    for result in results:
+        if "error" in result:
+            complain(f"{result['image']}: {result['error']['message']}")
     if as_json:
         for result in results:
             print_json(result)

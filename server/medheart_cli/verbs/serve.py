@@ -15,14 +15,16 @@ import typer
 
 from medheart.errors import Cancelled, MedHeartError, ModelError
 from medheart.settings import Settings
-from medheart_cli.console import language, note, print_json, progress, text
-from medheart_cli.verbs._options import AsJson, Device, client, ensure_networks, open_store
+from medheart_cli.console import language, note, print_json, progress, text, word
+from medheart_cli.verbs._options import AsJson, Device, client, ensure_networks, label_server, open_store
 from medheart_cli.verbs._results import print_results
 
 if TYPE_CHECKING:
     from medheart_work.supervise import Supervisor
 
 __all__ = ["app"]
+
+_TOLD = 8
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -31,7 +33,8 @@ app = typer.Typer(rich_markup_mode=None)
     help="""Start model host, label server, service and job worker, and serve until Ctrl-C.
 
     With --study or --sample the main job comes first: import, segment through the label server, store the version,
-    measure, and write labels and report to OUTPUT/<study>/.
+    measure, and write labels and report to OUTPUT/<study>/. With --studies the label server imports a folder of
+    images, in the background, as `monailabel start_server --studies` does.
 
     Examples:
 
@@ -39,12 +42,15 @@ app = typer.Typer(rich_markup_mode=None)
 
     medheart serve --sample --once
 
+    medheart serve --studies /data/cases
+
     medheart serve --study /data/ct-folder --task lung-nodule --once --output out"""
 )
 def serve(
     *,
     study: Annotated[list[Path] | None, typer.Option(help="DICOM folder or image file; repeatable.")] = None,
     sample: Annotated[bool, typer.Option("--sample", help="Take the sample study.")] = False,
+    studies: Annotated[Path | None, typer.Option(help="Folder of images to offer for labelling.")] = None,
     task: Annotated[str | None, typer.Option(help="Id of the task; else the images decide.")] = None,
     choice: Annotated[list[str] | None, typer.Option(help="Answer to what the import asks; repeatable.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the results.")] = Path("out"),
@@ -58,12 +64,18 @@ def serve(
     if once and not (study or sample):
         raise MedHeartError("--once needs --study or --sample", code="usage")
     settings = Settings.load(device=device)
+    if studies:
+        _check_studies(settings, studies)
+    if study or sample:
+        from medheart_work.thread import check_request
+
+        check_request(study or [], output, task_id=task, choices=choice or [])
     with _Signals() as signals:
         try:
             ensure_networks(settings)
         except ModelError as error:
             note(error.message)  # The other tasks work; asking for this one says the same again.
-        supervisor = _start(settings, once=once, quiet=as_json)
+        supervisor = _start(settings, once=once, studies=studies, quiet=as_json)
         with supervisor:
             if study or sample:
                 _main_job(settings, study or [], task, choice or [], output, as_json=as_json)
@@ -89,10 +101,19 @@ class _Signals:
             raise Cancelled(text("stopped"))
 
 
-def _start(settings: Settings, *, once: bool, quiet: bool) -> Supervisor:
+def _check_studies(settings: Settings, folder: Path) -> None:
+    """Refuse what the label server could not do, before anything is started."""
+    if not folder.is_dir():
+        raise MedHeartError(f"{folder}: there is no such folder; --studies takes a folder of images", code="usage")
+    if label_server(settings) is not None:
+        what = "a label server runs already and takes no folder any more; use `medheart import` instead of --studies"
+        raise MedHeartError(what, code="usage")
+
+
+def _start(settings: Settings, *, once: bool, studies: Path | None, quiet: bool) -> Supervisor:
     from medheart_work.supervise import Supervisor, parts_for
 
-    supervisor = Supervisor(settings, parts=parts_for(once=once))
+    supervisor = Supervisor(settings, parts=parts_for(once=once, studies=studies))
     started = time.perf_counter()
     with progress(quiet=quiet) as update:
         ready: list[str] = []
@@ -104,7 +125,13 @@ def _start(settings: Settings, *, once: bool, quiet: bool) -> Supervisor:
         update(text("starting"), 0, len(supervisor.parts))
         supervisor.start(on_ready)
     if not quiet:
-        note(text("started", seconds=time.perf_counter() - started, parts=", ".join(p.title for p in supervisor.parts)))
+        note(
+            text(
+                "started",
+                seconds=time.perf_counter() - started,
+                parts=", ".join(word("part", p.name) for p in supervisor.parts),
+            )
+        )
     return supervisor
 
 
@@ -141,6 +168,10 @@ def _main_job(
     for case in cases:
         if not case.accepted:
             note(text("left_out", path=case.candidate.path, message=case.candidate.message))
+            for option, words in list(case.candidate.choices.items())[:_TOLD]:
+                note(f"  --choice {option} ({words})")
+        elif case.candidate.code == "labels":
+            note(text("labels_taken", path=case.candidate.path, message=case.candidate.message))
     for result in results:
         print_results(result)
 
@@ -174,6 +205,6 @@ def _go_on(settings: Settings, supervisor: Supervisor, signals: _Signals) -> Non
     try:
         while not signals.seen.wait(1.0):
             for name in supervisor.watch():
-                note(text("revived", part=name))
+                note(text("revived", part=word("part", name)))
     except Cancelled:
         note(text("stopping"))

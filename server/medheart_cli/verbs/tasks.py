@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from medheart_cli.console import language, note, print_json, print_table, text
-from medheart_cli.verbs._options import AsJson
+from medheart_cli.console import language, note, print_json, print_table, text, word
+from medheart_cli.verbs._options import AsJson, Local, Server, service
 
 __all__ = ["app"]
 
@@ -17,30 +17,42 @@ app = typer.Typer(
 
 
 @app.command("list")
-def list_tasks(as_json: AsJson = False) -> None:
+def list_tasks(server: Server = None, local: Local = False, as_json: AsJson = False) -> None:
     """List the tasks.
 
     Example: medheart tasks list
     """
-    from medheart_work.catalogue import describe_tasks
-
-    tasks = describe_tasks()
+    with service(server, local=local, quiet=as_json) as remote:
+        tasks = remote.tasks() if remote else _tasks_here()
     if as_json:
         print_json({"tasks": tasks})
         return
-    rows = [(task["id"], task["titles"][language()], task["modality"], task["kind"], task["status"]) for task in tasks]
+    rows = [
+        (
+            task["id"],
+            task["titles"][language()],
+            task["modality"],
+            word("kind", task["kind"]),
+            word("status", task["status"]),
+        )
+        for task in tasks
+    ]
     print_table([text(f"tasks_{key}") for key in ("id", "title", "modality", "kind", "status")], rows)
 
 
 @app.command("show")
-def show_task(task: Annotated[str, typer.Argument(help="Id of the task.")], as_json: AsJson = False) -> None:
+def show_task(
+    task: Annotated[str, typer.Argument(help="Id of the task.")],
+    server: Server = None,
+    local: Local = False,
+    as_json: AsJson = False,
+) -> None:
     """Show a task's card: inputs, field of view, what its weights saw and score, limits, licence.
 
     Example: medheart tasks show hippocampus
     """
-    from medheart_work.catalogue import describe_task
-
-    found = describe_task(task)
+    with service(server, local=local, quiet=as_json) as remote:
+        found = remote.task(task) if remote else _task_here(task)
     if as_json:
         print_json(found)
         return
@@ -49,15 +61,35 @@ def show_task(task: Annotated[str, typer.Argument(help="Id of the task.")], as_j
         note(text("research_only"))
 
 
+def _tasks_here() -> list[dict[str, Any]]:
+    from medheart_work.catalogue import describe_tasks
+
+    return describe_tasks()
+
+
+def _task_here(task: str) -> dict[str, Any]:
+    from medheart_work.catalogue import describe_task
+
+    return describe_task(task)
+
+
 def _lines(data: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Flatten nested tables to dotted names; texts by language become the user's."""
     rows: list[tuple[str, str]] = []
     for key, value in data.items():
-        name = f"{prefix}{key}"
+        name = f"{prefix}{word('field', key)}"
         if isinstance(value, dict) and set(value) == {"en", "zh"}:
             rows.append((name, value[language()]))
         elif isinstance(value, dict):
             rows += _lines(value, f"{name}.")
         else:
-            rows.append((name, ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)))
+            rows.append((name, word(key, value) if key in ("kind", "status") else _plain(value)))
     return rows
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_plain, value))
+    if isinstance(value, dict):
+        return "; ".join(f"{word('field', key)}: {_plain(item)}" for key, item in value.items())
+    return str(value)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from medheart.settings import Settings
-from medheart_cli.console import note, print_json, print_table, text
+from medheart_cli.console import note, print_json, print_table, text, word
 from medheart_cli.verbs._options import AsJson
 
 __all__ = ["app"]
@@ -52,7 +52,10 @@ def list_keys(as_json: AsJson = False) -> None:
         print_json({"users": users})
         return
     keys = ("id", "name", "role", "created")
-    print_table([text(key) for key in keys], [[user[key] for key in keys] for user in users])
+    print_table(
+        [text(key) for key in keys],
+        [[word("role", user[key]) if key == "role" else user[key] for key in keys] for user in users],
+    )
 
 
 @app.command("revoke")

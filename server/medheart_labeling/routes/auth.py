@@ -26,9 +26,9 @@ async def sign_in(request: Request) -> Response:
     access = await _access(request)
     async with read_form(request, max_files=0) as form:
         token = form.get("password")
-    who = access.keys.identify(token) if isinstance(token, str) else None
-    if who is None:
+    if not isinstance(token, str):
         raise NotSignedIn("the password must be a key of this server")
+    access.check(token, address=request.client.host if request.client else "")
     return JSONResponse({"access_token": token, "token_type": "bearer"})
 
 

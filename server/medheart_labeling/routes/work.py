@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from medheart.errors import MedHeartError
+from medheart.wire.paths import without_paths
 from medheart_labeling.backend import Backend
 from medheart_labeling.catalogue import ORIGINAL
 from medheart_labeling.info import tasks
@@ -52,11 +53,15 @@ async def train(request: Request) -> Response:
 async def train_all(request: Request) -> Response:
     """Ask for the training of every model (old form of stock MONAI Label)."""
     backend, params = await backend_of(request), await json_body(request)
-    who, answers = annotator(request, params.get("client_id")), {}
+    who, answers = annotator(request, params.get("client_id")), dict[str, Any]()
     for task in tasks():
         own = params.get(task.id) or {}
-        result = await in_thread(backend.start_training, task.id, who, own, enqueue=True)
-        answers[task.id] = {"result": result, "detail": None}
+        try:
+            result = await in_thread(backend.start_training, task.id, who, own, enqueue=True)
+        except MedHeartError as error:
+            answers[task.id] = {"result": None, "detail": without_paths(error.message)}
+        else:
+            answers[task.id] = {"result": result, "detail": None}
     return JSONResponse(answers)
 
 

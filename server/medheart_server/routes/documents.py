@@ -8,11 +8,11 @@ from fastapi.responses import Response
 from medheart.records import Document
 from medheart_server.context import Context, InContext
 
-__all__ = ["deliver", "router"]
+__all__ = ["SANDBOX", "deliver", "router"]
 
 router = APIRouter(tags=["documents"])
 
-_SANDBOX = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; sandbox"
+SANDBOX = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; sandbox"
 
 
 @router.get("/documents/{document_id}")
@@ -23,6 +23,6 @@ def show_document(document_id: str, context: InContext) -> Response:
 
 def deliver(context: Context, document: Document) -> Response:
     """Return a document; whatever it holds, it runs no script and reaches no other host."""
-    headers = {"Content-Security-Policy": _SANDBOX, "ETag": f'"{document.sha256}"'}
+    headers = {"Content-Security-Policy": SANDBOX, "ETag": f'"{document.sha256}"'}
     media_type = f"{document.media_type}; charset=utf-8" if document.media_type == "text/html" else document.media_type
     return Response(context.store.document_data(document.id), media_type=media_type, headers=headers)

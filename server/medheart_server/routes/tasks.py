@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter
@@ -16,11 +15,11 @@ router = APIRouter(tags=["tasks"])
 
 @router.get("/tasks")
 def list_tasks() -> dict[str, Any]:
-    """List the tasks: what they read, their status and card."""
-    return {"tasks": [_describe(task_id) for task_id in task_ids()]}
+    """List the tasks: what they read, their labels, status and card."""
+    return {"tasks": [load_task(task_id).describe() for task_id in task_ids()]}
 
 
-def _describe(task_id: str) -> dict[str, Any]:
-    names = ("id", "version", "titles", "kind", "status", "modality", "body_parts", "anatomy", "inputs", "card")
-    data = asdict(load_task(task_id))
-    return {name: data[name] for name in names}
+@router.get("/tasks/{task_id}")
+def show_task(task_id: str) -> dict[str, Any]:
+    """Return a task."""
+    return load_task(task_id).describe()

@@ -18,6 +18,7 @@ from medheart.wire.service import DICOM_SEG, LABEL_FORMATS, MEASURE, MEDIA_TYPES
 from medheart_server.context import Annotator, Context, IdempotencyKey, InContext
 from medheart_server.routes.documents import deliver
 from medheart_server.routes.jobs import accepted
+from medheart_store.history import describe_version, versions_of
 
 __all__ = ["router"]
 
@@ -39,14 +40,21 @@ class Event(BaseModel):
     value: str = Field(min_length=1, max_length=4000)
 
 
+@router.get("/versions")
+def list_versions(
+    context: InContext, name: Annotated[str | None, Query(min_length=1, max_length=64)] = None
+) -> dict[str, Any]:
+    """List the versions of a series or a study, named by its id, or of everything."""
+    return {"versions": [version.to_dict() for version in versions_of(context.store, name)]}
+
+
 @router.get("/versions/{version_id}")
 def show_version(version_id: str, context: InContext) -> dict[str, Any]:
-    """Return a version with its documents, and the names of its labels by language."""
+    """Return a version with its events and documents, and the names of its labels by language."""
     version = context.store.version(version_id)
-    documents = [asdict(document) for document in context.store.documents(version_id)]
     shipped = load_schema(version.schema_id).labels if version.schema_id in schema_ids() else ()
     names = {label.name: label.names for label in shipped}
-    return {**version.to_dict(), "documents": documents, "names": names}
+    return {**describe_version(context.store, version_id), "names": names}
 
 
 @router.get("/versions/{version_id}/diff/{other_id}")
@@ -77,7 +85,7 @@ def add_event(version_id: str, body: Event, context: InContext, who: Annotator) 
 def labels(
     version_id: str,
     context: InContext,
-    ending: Annotated[Literal["nii.gz", "seg.nrrd", "nrrd", "mha", "dcm"], Query(alias="format")] = "nii.gz",
+    ending: Annotated[Literal["nii.gz", "nii", "seg.nrrd", "nrrd", "mha", "dcm"], Query(alias="format")] = "nii.gz",
 ) -> Response:
     """Return the label as a file; a DICOM SEG (`dcm`) is 404 `not_made` until a job has made it."""
     from medheart_io import write_labels
@@ -88,9 +96,11 @@ def labels(
     folder = tempfile.TemporaryDirectory(prefix="medheart-")
     path = Path(folder.name) / f"label.{ending}"
     write_labels(path, labels, title=version_id)
-    media_type = LABEL_FORMATS.get(ending, "application/octet-stream")
     return FileResponse(
-        path, media_type=media_type, filename=f"{version_id}.{ending}", background=BackgroundTask(folder.cleanup)
+        path,
+        media_type=LABEL_FORMATS[ending],
+        filename=f"{version_id}.{ending}",
+        background=BackgroundTask(folder.cleanup),
     )
 
 

@@ -1,39 +1,38 @@
 // The first page: studies, their label versions, pictures and reports, and the jobs that run.
-import { call, day, element, fill, language, say, setLanguage, startLanguage, tell } from "./parts.js";
+import { call, day, element, language, reason, redraw, say, setLanguage, startLanguage, tell, tellError } from "./parts.js";
+import { askSession, may, showWho, signedIn, startSession } from "./session.js";
 import { showStudy } from "./study.js";
 
 let chosen = location.hash.slice(1);
-let shown = "";
 const followed = new Map();
 
 async function refreshStudies() {
   const query = document.querySelector("#search").value;
   const { studies } = await call("GET", `/studies?q=${encodeURIComponent(query)}`);
   const study = studies.find((one) => one.id === chosen) || studies[0];
-  fill("#studies", studies.length ? studies.map((one) => studyLine(one, study)) : [element("li", { class: "empty" }, say("no_studies"))]);
-  const state = JSON.stringify([study, language()]);
-  if (state !== shown) {
-    shown = state;
-    fill("#study", study ? await showStudy(study, follow) : [element("p", { class: "empty" }, say("choose_study"))]);
-  }
+  await redraw("#studies", [studies, study?.id], () => studies.length
+    ? studies.map((one) => studyLine(one, study))
+    : [element("li", { class: "empty" }, say(query ? "none_found" : "no_studies"))]);
+  await redraw("#study", study ?? null, () => study
+    ? showStudy(study, follow)
+    : [element("h2", { id: "study-title", class: "empty" }, say("choose_study"))]);
 }
 
 function studyLine(study, current) {
-  const kinds = [...new Set(study.series.map((one) => one.modality || "?"))].join(" ");
+  const kinds = [...new Set(study.series.map((one) => one.modality || say("no_modality")))].join(" ");
   const count = study.series.reduce((sum, one) => sum + one.versions.length, 0);
   const open = () => { chosen = study.id; history.replaceState(null, "", `#${chosen}`); refresh(); };
-  return element("li", { tabindex: 0, "aria-current": study === current, onclick: open,
-    onkeydown: (event) => event.key === "Enter" && open() },
-    element("div", { class: "line" },
+  return element("li", {}, element("button", { type: "button", class: "pick", id: `pick-${study.id}`, "aria-current": study === current, onclick: open },
+    element("span", { class: "line" },
       element("strong", { class: "grow" }, study.patient), element("span", { class: "soft" }, day(study.date))),
-    element("div", { class: "line soft" },
+    element("span", { class: "line soft" },
       element("span", { class: "grow" }, `${kinds} ${study.description} · ${study.id}`),
-      count ? element("span", { class: "tag" }, say("count", { count })) : ""));
+      count ? element("span", { class: "tag" }, say("count", { count })) : "")));
 }
 
 async function refreshJobs() {
   const { jobs } = await call("GET", "/jobs?limit=15");
-  fill("#jobs", jobs.length ? jobs.map(jobLine) : [element("li", { class: "empty" }, say("no_jobs"))]);
+  await redraw("#jobs", jobs, () => jobs.length ? jobs.map(jobLine) : [element("li", { class: "empty" }, say("no_jobs"))]);
   for (const job of jobs) if (followed.has(job.id) && isOver(job)) finish(job);
   return jobs.some((job) => !isOver(job));
 }
@@ -43,29 +42,33 @@ const isOver = (job) => ["succeeded", "failed", "cancelled"].includes(job.state)
 function finish(job) {
   const done = followed.get(job.id);
   followed.delete(job.id);
-  if (job.state === "failed") tell(job.error, true);
+  if (job.state === "failed") tell(`${say(`job_${job.name}`)} · ${say("failed")}: ${failure(job)}`, true);
   if (job.state !== "succeeded") return;
   const cases = job.result.cases || [];
   for (const one of cases) {
-    if (one.status && one.status !== "accepted") tell(say("rejected", one), true);
-    if (one.error) tell(one.error.message, true);
-    const why = Object.values(one.refused || {}).flat().map((reason) => reason.text[language()]).join("; ");
+    if (one.status && one.status !== "accepted") tell(say("rejected", { path: one.path, message: reason(one) }), true);
+    if (one.error) tellError(one.error);
+    const why = Object.values(one.refused || {}).flat().map((word) => word.text[language()]).join("; ");
     if (one.version === null && why) tell(say("no_task", { why }));
     if (one.study) chosen = one.study;
   }
   if (done) done(job);
 }
 
+const failure = (job) => reason({ code: job.error_code, message: job.error });
+
 function jobLine(job) {
-  const bar = element("progress", job.total ? { max: job.total, value: job.done } : {});
+  const name = say(`job_${job.name}`);
+  const bar = element("progress", { "aria-label": name, ...(job.total ? { max: job.total, value: job.done } : {}) });
   const left = job.seconds_left ? say("seconds_left", { seconds: Math.ceil(job.seconds_left) }) : job.message;
+  const cancel = () => call("DELETE", `/jobs/${job.id}`).then(refresh, tellError);
   return element("li", {},
     element("div", { class: "line" },
-      element("span", { class: "grow" }, say(`job_${job.name}`)),
+      element("span", { class: "grow" }, name),
       element("span", { class: job.state === "failed" ? "bad" : "soft" }, say(job.state, job)),
-      isOver(job) ? "" : element("button", { onclick: () => call("DELETE", `/jobs/${job.id}`).then(refresh) }, say("cancel"))),
+      isOver(job) || !may("annotator") ? "" : element("button", { type: "button", id: `cancel-${job.id}`, onclick: cancel, "aria-label": `${say("cancel")}: ${name}` }, say("cancel"))),
     job.state === "running" ? bar : "",
-    element("div", { class: "soft" }, job.state === "failed" ? job.error : job.state === "running" ? left : ""));
+    element("div", { class: "soft" }, job.state === "failed" ? failure(job) : job.state === "running" ? left : ""));
 }
 
 function follow(job, done) {
@@ -78,19 +81,26 @@ async function upload(files) {
   const form = new FormData();
   for (const file of files) form.append("files", file, file.name);
   tell(say("uploading"));
-  follow(await call("POST", "/studies", form));
+  try {
+    follow(await call("POST", "/studies", form));
+  } catch (error) {
+    tellError(error);
+  }
 }
 
 let timer = 0;
 async function refresh() {
   clearTimeout(timer);
+  if (!signedIn()) return;
   let busy = false;
   try {
     busy = await refreshJobs();
     await refreshStudies();
   } catch (error) {
-    tell(error.message || say("unreachable"), true);
+    if (error.status === 401) { askSession().catch(tellError); return; }
+    tell(error.status ? reason(error) : say("unreachable"), true);
   }
+  clearTimeout(timer);
   timer = setTimeout(refresh, busy ? 700 : 4000);
 }
 
@@ -98,10 +108,10 @@ const drop = document.querySelector("#drop");
 for (const kind of ["dragover", "dragleave", "drop"]) {
   drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.toggle("over", kind === "dragover"); });
 }
-drop.addEventListener("drop", (event) => upload(event.dataTransfer.files).catch((error) => tell(error.message, true)));
-document.querySelector("#files").addEventListener("change", (event) =>
-  upload(event.target.files).catch((error) => tell(error.message, true)));
+drop.addEventListener("drop", (event) => upload(event.dataTransfer.files));
+document.querySelector("#files").addEventListener("change", (event) => upload(event.target.files));
+document.querySelector("#upload").addEventListener("submit", (event) => event.preventDefault());
 document.querySelector("#search").addEventListener("input", refresh);
-document.querySelector("#language").addEventListener("click", () => { setLanguage(say("_code") === "en" ? "zh" : "en"); refresh(); });
+document.querySelector("#language").addEventListener("click", () => { setLanguage(say("_code") === "en" ? "zh" : "en"); showWho(); refresh(); });
 await startLanguage();
-refresh();
+await startSession(refresh).catch(() => tell(say("unreachable"), true));

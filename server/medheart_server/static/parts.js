@@ -1,8 +1,10 @@
 // What every part of the page needs: texts in two languages, elements, calls to the service.
 let texts = {};
 let code = localStorage.getItem("language") || (navigator.language.startsWith("zh") ? "zh" : "en");
+let token = null;
 
 export const language = () => code;
+export const holdToken = (csrf) => { token = csrf; };
 
 export async function startLanguage() {
   texts = await (await fetch("/static/texts.json")).json();
@@ -12,14 +14,23 @@ export async function startLanguage() {
 export function setLanguage(chosen) {
   code = chosen;
   localStorage.setItem("language", chosen);
-  document.documentElement.lang = chosen;
-  document.querySelector("#language").textContent = say("_language");
+  document.documentElement.lang = chosen === "zh" ? "zh-CN" : "en";
+  const button = document.querySelector("#language");
+  button.textContent = say("_language");
+  button.lang = chosen === "zh" ? "en" : "zh-CN";
   for (const node of document.querySelectorAll("[data-text]")) node.textContent = say(node.dataset.text);
 }
 
 export function say(key, values = {}) {
   const text = texts[code][key] ?? key;
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+// What went wrong in the reader's language. The service's own words are English and more exact: they follow.
+export function reason({ code: word, message }) {
+  const text = texts[code][`error_${word}`];
+  if (code === "en" || !text) return message || text;
+  return message && !text.endsWith("。") ? `${text}（${message}）` : text;
 }
 
 // Texts become text nodes, never markup.
@@ -37,12 +48,25 @@ export function fill(selector, children) {
   document.querySelector(selector).replaceChildren(...children);
 }
 
+// Draws again only what differs: focus, open lists and a screen reader's place stay where they are.
+const drawn = new Map();
+export async function redraw(selector, state, make) {
+  const key = JSON.stringify([state, code]);
+  if (drawn.get(selector) === key) return;
+  const children = await make();
+  drawn.set(selector, key);
+  const focused = document.activeElement?.closest(selector) ? document.activeElement.id : "";
+  fill(selector, children);
+  if (focused) document.getElementById(focused)?.focus();
+}
+
 export async function call(method, path, body) {
-  const options = { method };
+  const options = { method, headers: {} };
   if (body instanceof FormData) options.body = body;
-  else if (body) { options.body = JSON.stringify(body); options.headers = { "Content-Type": "application/json" }; }
+  else if (body) { options.body = JSON.stringify(body); options.headers["Content-Type"] = "application/json"; }
+  if (method !== "GET" && token) options.headers["X-CSRF-Token"] = token;
   const reply = await fetch(`/api/v1${path}`, options);
-  const data = await reply.json();
+  const data = reply.status === 204 ? {} : await reply.json();
   if (!reply.ok) throw Object.assign(new Error(data.detail || reply.statusText), { code: data.code, status: reply.status });
   return data;
 }
@@ -57,3 +81,5 @@ export function tell(message, lasting = false) {
   clearTimeout(hiding);
   hiding = setTimeout(() => { box.hidden = true; }, lasting ? 12000 : 3500);
 }
+
+export const tellError = (error) => tell(reason(error), true);

@@ -1,70 +1,94 @@
 // One study: its series, label versions, measurements, pictures, reports.
-import { call, day, element, language, say, tell } from "./parts.js";
+import { call, day, element, language, say, tell, tellError } from "./parts.js";
+import { may } from "./session.js";
+
+const PLANES = ["axial", "coronal", "sagittal"];
 
 export async function showStudy(study, follow) {
   const segment = () => run("POST", `/studies/${study.id}/segment`, follow);
   const series = await Promise.all(study.series.map((one) => showSeries(one, follow)));
   return [
     element("div", { class: "line" },
-      element("h2", { class: "grow" }, `${study.patient} · ${day(study.date) || "–"} · ${study.id}`),
-      element("button", { class: "main", onclick: segment }, say("segment"))),
+      element("h2", { class: "grow", id: "study-title" }, `${study.patient} · ${day(study.date) || "–"} · ${study.id}`),
+      may("annotator") ? button(`segment-${study.id}`, segment, say("segment"), "main") : ""),
     ...series.flat(),
   ];
 }
+
+const button = (id, onclick, text, kind = null) => element("button", { type: "button", class: kind, id, onclick }, text);
 
 async function run(method, path, follow, done) {
   try {
     follow(await call(method, path), done);
   } catch (error) {
-    tell(error.message, true);
+    tellError(error);
   }
 }
+
+const viewName = (view) => (PLANES.includes(view) || view === "surface" ? say(`view_${view}`) : view);
+
+// A click opens the picture in full size.
+const picture = (address, alt) => element("a", { href: address, target: "_blank", rel: "noopener" },
+  element("img", { src: address, alt, loading: "lazy" }));
 
 async function showSeries(series, follow) {
   const size = [...series.geometry.shape].reverse().join(" × ");
   const head = series.versions.length ? (await call("GET", `/series/${series.id}/versions`)).head : null;
   const versions = await Promise.all([...series.versions].reverse().map((one) => showVersion(one, series, head, follow)));
+  const name = [series.modality || say("no_modality"), series.body_part, series.description].filter(Boolean).join(" ");
   return [
-    element("h3", {}, `${series.modality || "?"} ${series.body_part} ${series.description}`),
+    element("h3", {}, name),
     element("p", { class: "soft" }, `${series.id} · ${size}`),
     ...(versions.length ? versions : [
-      element("div", { class: "pictures" }, ["axial", "coronal", "sagittal"].map((plane) =>
-        element("img", { src: `/api/v1/series/${series.id}/picture?plane=${plane}`, alt: plane, loading: "lazy" }))),
+      element("div", { class: "pictures" }, PLANES.map((plane) =>
+        picture(`/api/v1/series/${series.id}/picture?plane=${plane}`, `${name}: ${viewName(plane)}`))),
       element("p", { class: "soft" }, say("no_versions"))]),
   ];
 }
 
 async function showVersion(version, series, head, follow) {
   const { documents, names } = await call("GET", `/versions/${version.id}`);
-  const parent = series.versions.find((one) => one.id === version.parents[0]);
-  const base = `/api/v1/versions/${version.id}`;
   const latest = (kind) => documents.filter((one) => one.kind === kind);
-  const reports = latest("report").filter((one) => one.meta.language === language());
   const pictures = Object.values(Object.fromEntries(latest("picture").map((one) => [one.meta.view, one])));
-  return element("article", { class: version.id === head ? "version head" : "version" },
+  const labels = Object.values(names).map((name) => name[language()]).join(", ");
+  const origin = ["manual", "edited", "imported"].includes(version.origin) ? say(`origin_${version.origin}`) : version.origin;
+  const title = `version-${version.id}`;
+  return element("article", { class: version.id === head ? "version head" : "version", "aria-labelledby": title },
     element("div", { class: "line" },
-      element("strong", {}, `#${version.number}`),
-      element("span", { class: "grow" }, `${version.origin} · ${version.author}`),
+      element("h4", { class: "grow", id: title }, element("strong", {}, `#${version.number}`), ` ${origin} · ${version.author}`),
       version.id === head ? element("span", { class: "tag" }, say("head")) : "",
       version.meta.status === "research" ? element("span", { class: "tag warn" }, say("research")) : "",
       element("span", { class: "tag" }, say(`state_${version.state}`))),
-    element("p", { class: "soft" }, `${version.id} · ${version.created.slice(0, 19).replace("T", " ")} ${version.note}`),
+    element("p", { class: "soft" }, `${version.created.slice(0, 19).replace("T", " ")} UTC ${version.note}`),
     showWarnings(version.meta.warnings || []),
     element("div", { class: "pictures" }, pictures.map((one) =>
-      element("img", { src: `/api/v1/documents/${one.id}`, alt: one.meta.view, loading: "lazy" }))),
+      picture(`/api/v1/documents/${one.id}`, `${viewName(one.meta.view)}: ${labels}`))),
     latest("measurements").length ? await showMeasurements(version, names) : "",
-    element("div", { class: "actions" },
-      element("button", { onclick: () => run("POST", `/versions/${version.id}/measurements`, follow) }, say("measure")),
-      element("button", { onclick: () => run("POST", `/versions/${version.id}/report?lang=${language()}`, follow) }, say("report")),
-      ...["html", "pdf"].filter(() => reports.length).map((kind) => element("a",
-        { class: "button", target: "_blank", rel: "noopener", href: `${base}/report?lang=${language()}&format=${kind}` },
-        `${say("report")} ${kind.toUpperCase()}`)),
-      ...["nii.gz", "seg.nrrd"].map((kind) => element("a", { class: "button", href: `${base}/labels?format=${kind}` }, `${say("download")} .${kind}`)),
-      latest("dicom-seg").length
-        ? element("a", { class: "button", href: `${base}/labels?format=dcm` }, "DICOM SEG")
-        : element("button", { onclick: () => run("POST", `/versions/${version.id}/labels`, follow) }, "DICOM SEG"),
-      parent ? element("button", { onclick: () => compare(parent, version) }, say("differs")) : "",
-      version.id === head ? "" : element("button", { onclick: () => restore(version) }, say("restore"))));
+    showActions(version, series, head, follow, latest));
+}
+
+function showActions(version, series, head, follow, latest) {
+  const base = `/api/v1/versions/${version.id}`;
+  const parent = series.versions.find((one) => one.id === version.parents[0]);
+  const reported = latest("report").some((one) => one.meta.language === language());
+  const job = (what, path, text, kind) => button(`${what}-${version.id}`, () => run("POST", `/versions/${version.id}/${path}`, follow), text, kind);
+  const link = (address, text, more = {}) => element("a", { class: "button", href: address, ...more }, text);
+  const page = { target: "_blank", rel: "noopener" };
+  const first = [], rest = [];
+  if (reported) for (const kind of ["html", "pdf"]) first.push(link(`${base}/report?lang=${language()}&format=${kind}`, `${say("report")} ${kind.toUpperCase()}`, page));
+  if (may("annotator")) {
+    (latest("measurements").length ? rest : first).push(job("measure", "measurements", say("measure")));
+    (reported ? rest : first).push(job("report", `report?lang=${language()}`, say(reported ? "report_again" : "make_report")));
+  }
+  for (const kind of ["nii.gz", "seg.nrrd"]) rest.push(link(`${base}/labels?format=${kind}`, `${say("download")} .${kind}`));
+  if (latest("dicom-seg").length) rest.push(link(`${base}/labels?format=dcm`, "DICOM SEG"));
+  else if (may("annotator")) rest.push(job("dicom-seg", "labels", say("make_dicom_seg")));
+  if (parent) rest.push(button(`compare-${version.id}`, () => compare(parent, version), say("differs")));
+  if (version.id !== head && may("annotator")) rest.push(button(`restore-${version.id}`, () => restore(version), say("restore")));
+  return element("div", {},
+    element("div", { class: "actions" }, first),
+    element("details", {}, element("summary", { id: `more-${version.id}` }, say("more")),
+      element("div", { class: "actions" }, rest), element("p", { class: "soft" }, `${say("version")} ${version.id}`)));
 }
 
 function showWarnings(warnings) {
@@ -74,15 +98,19 @@ function showWarnings(warnings) {
 }
 
 async function compare(parent, version) {
-  const found = await call("GET", `/versions/${parent.id}/diff/${version.id}`);
-  tell(say("changed", { count: found.changed, number: parent.number }), true);
+  try {
+    const found = await call("GET", `/versions/${parent.id}/diff/${version.id}`);
+    tell(say("changed", { count: found.changed, number: parent.number }), true);
+  } catch (error) {
+    tellError(error);
+  }
 }
 
 async function restore(version) {
   try {
     await call("POST", `/versions/${version.id}/restore`, { note: "" });
   } catch (error) {
-    tell(error.message, true);
+    tellError(error);
   }
 }
 
@@ -93,7 +121,7 @@ async function showMeasurements(version, names) {
     const text = found ? `${found.value.toFixed(found.digits)} ${found.unit === "1" ? "" : found.unit}` : "";
     return element("td", { class: "number" }, text);
   };
-  const row = (name, one, part) => element("tr", {}, element("td", {}, name),
+  const row = (name, one, part) => element("tr", {}, element("th", { scope: "row" }, name),
     cell(one, "component_count"), cell(one, "volume"), cell(part, "max_diameter_3d"));
   const rows = data.labels.flatMap((label) => [
     row((names[label.name] || {})[language()] || label.name, label, label.components[0]),
@@ -101,7 +129,8 @@ async function showMeasurements(version, names) {
   ]);
   return element("div", {},
     element("table", {},
-      element("thead", {}, element("tr", {}, element("th", {}, say("label")), ["parts", "volume", "diameter"].map((key) => element("th", { class: "number" }, say(key))))),
+      element("thead", {}, element("tr", {}, element("th", { scope: "col" }, say("label")),
+        ["parts", "volume", "diameter"].map((key) => element("th", { class: "number", scope: "col" }, say(key))))),
       element("tbody", {}, rows)),
     data.labels.some((label) => label.components.length) ? "" : element("p", {}, say("not_detected")));
 }

@@ -79,7 +79,9 @@ def test_an_image_beyond_the_limit_is_refused_before_it_is_read(host: Any) -> No
         connection.settimeout(10)
         connection.connect(str(host.settings.host_socket))
         connection.sendall(b"PUT /images/0 HTTP/1.1\r\nHost: host\r\nContent-Length: 1099511627776\r\n\r\n")
-        reply = connection.recv(4096)
+        reply = b""
+        while b"too_large" not in reply and (part := connection.recv(4096)):  # Head and body come apart at times.
+            reply += part
     assert reply.startswith(b"HTTP/1.1 413")
     assert b"too_large" in reply
 

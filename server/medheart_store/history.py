@@ -7,7 +7,7 @@ from typing import Any
 
 from medheart.errors import NotFound
 from medheart.records import LabelVersion
-from medheart_store import Store
+from medheart_store.store import Store
 
 __all__ = ["describe_version", "versions_of"]
 
