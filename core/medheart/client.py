@@ -130,6 +130,7 @@ class LabelServer:
         answer: list[Any] = []
 
         def call() -> None:
+            """Ask for the segmentation; the reply or its error lands in `answer`."""
             try:
                 query = {"image": image, "output": "all"}
                 reply = self._call(

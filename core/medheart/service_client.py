@@ -229,6 +229,7 @@ def _names(layout: Layout, paths: Sequence[Path]) -> Callable[[str], str]:
     """Return what puts the caller's paths where a text names arguments of the bundle."""
 
     def names(text: str) -> str:
+        """Put the caller's paths where the service names its own."""
         for name, path in zip(layout.arguments, paths, strict=True):
             text = text.replace(name, str(path))
         return text

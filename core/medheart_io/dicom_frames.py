@@ -88,6 +88,7 @@ def _first(dataset: Any, keyword: str) -> Any:
 
 def _frame(dataset: Any, index: int, group: Any, shared: Any, path: Path) -> Frame:
     def numbers(macro: str, keyword: str, count: int) -> tuple[float, ...] | None:
+        """Return a frame's values, its own before the shared ones."""
         item = _first(group, macro) or _first(shared, macro) or dataset
         return header_numbers(item, keyword, count, path)
 

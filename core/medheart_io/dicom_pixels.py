@@ -60,6 +60,7 @@ def read_frames(files: dict[Path, DicomFile], frames: list[Frame]) -> NDArray[An
         wanted.setdefault(frame.path, []).append((slot, frame.index))
 
     def fill(path: Path) -> None:
+        """Decode one file into its places."""
         with rejecting(path):
             for slot, pixels in _decoded(files[path], wanted[path]):
                 array[slot] = pixels

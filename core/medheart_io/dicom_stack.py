@@ -74,13 +74,16 @@ class _Slices:
 
     @property
     def steps(self) -> NDArray[np.float64]:
+        """Return the distances of neighbours along the normal, in mm."""
         return np.diff(self.positions @ self.normal)
 
     @property
     def line(self) -> NDArray[np.float64]:
+        """Return the way from the first to the last slice, in mm."""
         return np.asarray(self.positions[-1] - self.positions[0])
 
     def grid(self, shape: tuple[int, ...], step: Any, origin: Any) -> Geometry:
+        """Return the grid whose slices follow each other by `step` from `origin`."""
         affine = np.eye(4)
         affine[:3, :2], affine[:3, 2], affine[:3, 3] = self.plane, step, origin
         return grid(shape, affine, self.path)

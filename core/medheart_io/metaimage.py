@@ -53,6 +53,7 @@ def plan_metaimage(path: Path, *, choices: frozenset[str] = frozenset(), allowan
         start = (end if local else 0) + _header_size(fields, path)
 
     def read() -> NDArray[Any]:
+        """Read the voxels."""
         with source.open("rb") as stream:
             skip(stream, start, source)
             data = inflate(stream.read(), source, wbits=zlib.MAX_WBITS | 32, limit=expected) if zipped else None
@@ -164,6 +165,7 @@ def _zip(data: bytes, local: bool) -> bytes:
 
 def _header_text(geometry: Geometry, element_type: str, *, compressed: int) -> str:
     def numbers(values: Any) -> str:
+        """Return numbers as the header writes them."""
         return " ".join(repr(float(v)) for v in np.asarray(values).reshape(-1))
 
     i, j, k = geometry.size_ijk

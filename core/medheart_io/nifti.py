@@ -67,6 +67,7 @@ def plan_nifti(path: Path, *, choices: frozenset[str] = frozenset(), allowance: 
         frame = pick_frame(frames, choices, path)
 
     def read() -> NDArray[Any]:
+        """Read the voxels."""
         with open_inflated(path, encoding=encoding) as stream:
             skip(stream, offset, path)
             array = read_voxels(stream, shape, dtype, path)

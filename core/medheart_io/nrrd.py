@@ -68,6 +68,7 @@ def plan_nrrd(path: Path, *, choices: frozenset[str] = frozenset(), allowance: i
         frame = pick_frame(frames, choices, path)
 
     def read() -> NDArray[Any]:
+        """Read the voxels."""
         array = file.read()
         return real(array[frame] if array.ndim == 4 else array, choices, path)
 
@@ -90,6 +91,7 @@ def open_nrrd(path: Path, *, choices: frozenset[str] = frozenset(), allowance: i
     layer = 3 - ({0, 1, 2, 3} - set(axes)).pop()
 
     def read() -> NDArray[Any]:
+        """Read the voxels."""
         return np.ascontiguousarray(np.moveaxis(read_stored(), layer, 0))
 
     return NrrdFile(header, geometry, (stored[layer], *geometry.shape), read, tuple(warnings))
@@ -212,6 +214,7 @@ def _plan_voxels(
         raise reject(path, f"its byte skip of {ahead} does not fit its data file", "bad_header")
 
     def read() -> NDArray[Any]:
+        """Read the voxels."""
         with open_inflated(source, offset=start, encoding=encoding) as stream:
             skip(stream, ahead, source)
             return read_voxels(stream, shape, dtype, source, exact=plain)

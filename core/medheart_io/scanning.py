@@ -75,6 +75,7 @@ def _placed(found: list[Candidate], folder: Path) -> list[Candidate]:
     """Make ids out of places in the scanned folder, so that a copy elsewhere (an unpacked zip) has the same."""
 
     def own_id(c: Candidate) -> str:
+        """Return the id that follows from the places of its files."""
         prefix = c.id.partition("-")[0]
         places = [os.path.relpath(path, folder) for path in c.files]
         return _id(prefix, c.series_uid, *places)
@@ -220,6 +221,7 @@ def _one_patient(found: list[Candidate], where: str) -> list[Candidate]:
     message = f"{where}: holds {len(people)} patients, choose one"
 
     def asked(c: Candidate) -> Candidate:
+        """Ask which patient is meant."""
         # A file that names nobody may belong to any of them.
         own = {name: title for name, title in people.items() if name == _PATIENT + c.identity.key} or people
         text = f"{message}; {c.message}" if c.status == "needs_choice" else message

@@ -56,6 +56,7 @@ def _plain_conv_unet(settings: dict[str, Any]) -> nn.Module:
         """PlainConvUNet that returns its auxiliary outputs in training mode only."""
 
         def train(self, mode: bool = True) -> nn.Module:
+            """Switch the auxiliary outputs with the mode."""
             self.decoder.deep_supervision = mode and settings["deep_supervision"]
             return super().train(mode)
 

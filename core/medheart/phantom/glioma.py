@@ -223,6 +223,7 @@ def _parts(
     limit = np.quantile(fingers, [glioma.enhancing_share, glioma.plain_share])
 
     def cover(distance: Field) -> Field:
+        """Return the share of each voxel inside, by its distance from the surface."""
         return np.asarray(np.clip(0.5 - distance / edge, 0, 1), dtype=np.float32)
 
     tumour = cover(core) * inside

@@ -55,6 +55,7 @@ class _Bell:
         self._event = asyncio.Event()
 
     def ring(self) -> None:
+        """Wake who waits; from any thread."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake)
 
@@ -63,6 +64,7 @@ class _Bell:
         self._event = asyncio.Event()
 
     async def wait(self, seconds: float) -> None:
+        """Return at the next ring, or after so many seconds."""
         try:
             await asyncio.wait_for(self._event.wait(), seconds)
         except TimeoutError:
@@ -74,6 +76,7 @@ def make_app(parts: Parts) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        """Run the scheduler while the application runs."""
         app.state.parts, app.state.bell = parts, _Bell()
         parts.scheduler.on_change = app.state.bell.ring
         parts.scheduler.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -39,8 +40,8 @@ class HostClient:
     def __init__(self, socket_path: Path, *, name: str = "") -> None:
         self._path = socket_path
         self._name = name
-        # There is no TLS on a Unix socket; reading the certificates that it would need takes 35 ms.
-        transport = httpx.HTTPTransport(uds=str(socket_path), verify=False)
+        # There is no TLS on a Unix socket: an empty context spares reading all certificates, which takes 35 ms.
+        transport = httpx.HTTPTransport(uds=str(socket_path), verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
         self._http = httpx.Client(transport=transport, base_url="http://host", timeout=_TIMEOUT, trust_env=False)
 
     def __enter__(self) -> HostClient:

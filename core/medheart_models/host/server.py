@@ -91,6 +91,7 @@ def _parts(settings: Settings, load_task: Callable[[str], Task], task_ids: Seque
     started = time.time()
 
     def info() -> dict[str, Any]:
+        """Return what `/info` tells of the process."""
         return {
             "pid": os.getpid(),
             "started": started,

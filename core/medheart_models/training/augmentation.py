@@ -55,6 +55,7 @@ def sample(batch: int, rng: np.random.Generator, settings: dict[str, Any]) -> Au
     matrices = np.stack([_rotation(a) for a in angles]) * (scale * flips)[:, None, :]
 
     def sometimes(values: NDArray[np.float64], neutral: float, key: str) -> NDArray[np.float64]:
+        """Keep values with the probability of the setting, else the neutral one."""
         return np.where(rng.random(batch) < settings[key], values, neutral)
 
     return Augmentation(

@@ -66,6 +66,7 @@ def predictor(network: Network, task: Task) -> Callable[[Sequence[Volume]], NDAr
     """
 
     def predict(volumes: Sequence[Volume]) -> NDArray[np.uint8]:
+        """Return classes (K, J, I) on the grid of the first volume."""
         prepared, scores = class_scores(network, volumes, task)
         return class_labels(scores, prepared, task)
 

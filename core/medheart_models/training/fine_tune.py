@@ -173,12 +173,14 @@ def _train(
     follow = told.steps_of_phase(before=0, epochs=epochs)
 
     def after_step(step: int, steps: int, loss: float) -> None:
+        """Tell the step; stop where the loss is no number."""
         if not math.isfinite(loss):
             raise ModelError(f"the training diverged: its loss is {loss} at step {step} of {steps}", code="diverged")
         losses.append(loss)
         follow(step, steps, loss)
 
     def after_epoch(epoch: int, averaged: nn.Module) -> None:
+        """Look at held-out cases now and then."""
         loss = float(np.mean(losses))
         losses.clear()
         if epoch % math.ceil(epochs / _LOOKS) == 0 or epoch == epochs:

@@ -132,6 +132,7 @@ class ProgressLog:
         """
 
         def after_step(step: int, steps: int, loss: float) -> None:
+            """Tell the step."""
             in_epoch = (step - 1) % (steps // epochs)
             if in_epoch == 0:
                 self._losses.clear()

@@ -119,6 +119,7 @@ def _run_phase(
     before: int,
 ) -> nn.Module:
     def after_epoch(epoch: int, averaged: nn.Module) -> None:
+        """Keep the weights now and then, and look at held-out cases."""
         if epoch % 5 == 0 or epoch == phase["epochs"]:
             save_model(averaged, str(weights))
         if epoch % phase.get("look_every", epoch + 1) == 0:
