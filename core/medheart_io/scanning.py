@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -50,8 +50,8 @@ def scan(paths: Iterable[str | Path]) -> list[Candidate]:
     single = [path for path in listed if not path.is_dir()]
     found: list[Candidate] = []
     if single:
-        shared = Path(os.path.commonpath([path.absolute().parent for path in single]))
-        found = _one_patient(_placed(_Found().look_at(single, named=True), shared), "the files")
+        looked_at = _Found().look_at(single, named=True)
+        found = _one_patient(_placed(looked_at, lambda path: _name_among(single, path)), "the files")
     for folder in listed:
         if folder.is_dir():
             found += _scan_folder(folder)
@@ -68,17 +68,22 @@ def _scan_folder(folder: Path) -> list[Candidate]:
     if not found:
         problem = f"none of its {len(files)} files is DICOM, NIfTI, NRRD or MetaImage" if files else "holds no files"
         return [_refused(folder, reject(folder, problem, "no_image"))]
-    return _one_patient(_placed(found, folder), folder.name)
+    return _one_patient(_placed(found, lambda path: str(path.relative_to(folder))), folder.name)
 
 
-def _placed(found: list[Candidate], folder: Path) -> list[Candidate]:
-    """Make ids out of places in the scanned folder, so that a copy elsewhere (an unpacked zip) has the same."""
+def _name_among(files: Sequence[Path], path: Path) -> str:
+    """Return the name of a file, with its number where another of `files` has the same name."""
+    namesakes = [file for file in files if file.name == path.name]
+    return path.name if len(namesakes) < 2 else f"{namesakes.index(path)}/{path.name}"
+
+
+def _placed(found: list[Candidate], place: Callable[[Path], str]) -> list[Candidate]:
+    """Make ids out of places in what was scanned, so that a copy elsewhere (an unpacked zip) has the same."""
 
     def own_id(c: Candidate) -> str:
         """Return the id that follows from the places of its files."""
         prefix = c.id.partition("-")[0]
-        places = [os.path.relpath(path, folder) for path in c.files]
-        return _id(prefix, c.series_uid, *places)
+        return _id(prefix, c.series_uid, *map(place, c.files))
 
     return [replace(c, id=own_id(c)) for c in found]
 

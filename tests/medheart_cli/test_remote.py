@@ -390,7 +390,8 @@ def test_an_interrupt_cancels_the_job(guarded: tuple[Elsewhere, dict[str, str]],
     client = Service(service.url, key=keys["user"])
     environment = {**os.environ, "MEDHEART_KEY": keys["annotator"], "PYTHONUNBUFFERED": "1"}
     command = [sys.executable, "-m", "medheart_cli", "measure", str(pair[1]), "--server", service.url]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    heard = ["env", "--default-signal=INT"]  # a background job of a shell begins with the signal ignored
+    with subprocess.Popen([*heard, *command], env=environment, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
         while not (waiting := [job for job in client.jobs() if job.state == "queued"]):
             assert time.monotonic() < deadline
