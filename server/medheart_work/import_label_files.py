@@ -25,6 +25,8 @@ AS_IMAGE = "as-image"
 """Choice that imports what looks like a label map as an image."""
 
 _MOST_VALUES = 256
+_HIGH, _MANY = 255, 16
+"""Label values above 255 come from atlases, which have many: two or three such levels are a phantom or a test image."""
 _SAMPLE = 200_000
 _ALIKE = 0.75
 """Share of labelled neighbours in a row that are equal: measured 0.88 and more in label maps, under 0.6 in images."""
@@ -44,6 +46,8 @@ def looks_like_labels(volume: Volume) -> bool:
         return False
     values = np.unique(array)
     if not 2 <= len(values) <= _MOST_VALUES or values[0] != 0 or not np.array_equal(values, np.rint(values)):
+        return False
+    if values[-1] > _HIGH and len(values) < _MANY:
         return False
     left, right = array[..., :-1], array[..., 1:]
     labelled = (left != 0) & (right != 0)

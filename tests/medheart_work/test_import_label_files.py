@@ -99,3 +99,8 @@ def test_real_files_are_told_apart(test_data: Callable[[str], Path], name: str, 
 
 def test_blank_image_is_no_label_map(oblique: Volume) -> None:
     assert not looks_like_labels(Volume(np.zeros_like(oblique.array), oblique.geometry, "MR"))
+
+
+def test_few_levels_above_any_label_are_an_image(oblique: Volume, label: LabelMap) -> None:
+    assert looks_like_labels(Volume(label.array, oblique.geometry, "MR"))
+    assert not looks_like_labels(Volume(label.array.astype(np.int16) * 500, oblique.geometry, "MR"))
