@@ -121,10 +121,10 @@ class Service:
             return data
 
     def report_file(
-        self, label: Path, image: Path, folder: Path, *, language: str, task: str | None = None
+        self, label: Path, image: Path | None, folder: Path, *, language: str, task: str | None = None
     ) -> list[Path]:
-        """Write the report of a label file into a folder."""
-        job, _ = self._bundle("report", [label, image], {"task": task, "lang": language})
+        """Write the report of a label file, with its image where there is one, into a folder."""
+        job, _ = self._bundle("report", [label, image] if image else [label], {"task": task, "lang": language})
         return self._files(job, folder)
 
     def segment(

@@ -109,8 +109,8 @@ class _BundleWork:
         def work(placed: _Placed) -> dict[str, Any]:
             from medheart_work.reporting import report_file
 
-            label, image = placed.take(2, 2)
-            rendered = report_file(label, image, task_id=task, language=language)
+            label, *image = placed.take(1, 2)
+            rendered = report_file(label, image[0] if image else None, task_id=task, language=language)
             return self._leave(upload, {f"report.{ending}": data for ending, data in rendered.items()})
 
         return self._on(upload, sha256, "report", work)

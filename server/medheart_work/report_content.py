@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from medheart.errors import TaskError
 from medheart.records import LabelVersion, Series, Study
 from medheart.task import Task
-from medheart.volume import Volume
+from medheart.volume import LabelMap, Volume
 from medheart_io import read_image
 from medheart_measure import MeasurementTable, measure
 from medheart_models.fit import TaskChoice
@@ -107,13 +109,15 @@ def content_unsegmented(
     )
 
 
-def content_of_file(label: Path, image: Path, *, language: str, task_id: str | None = None) -> ReportContent:
+def content_of_file(label: Path, image: Path | None, *, language: str, task_id: str | None = None) -> ReportContent:
     """Collect the report of a label file that is in no store.
 
     Parameters
     ----------
-    label, image : pathlib.Path
-        Label file, and its image on the same grid.
+    label : pathlib.Path
+        Label file.
+    image : pathlib.Path, optional
+        Its image on the same grid; without it there are no intensities, and pictures show the labels alone.
     task_id : str, optional
         Task whose labels the file holds.
 
@@ -122,9 +126,10 @@ def content_of_file(label: Path, image: Path, *, language: str, task_id: str | N
     ImageRejected, GeometryError, SchemaError
         If a file cannot be used, or the two do not belong together.
     """
-    volume = read_image(image)
+    given = read_image(image) if image else None
     task = load_task(task_id) if task_id else None
-    labels = read_label_file(label, task.schema_id if task else None, like=volume)
+    labels = read_label_file(label, task.schema_id if task else None, like=given)
+    volume = given or _blank(labels)
     series = _series_of_file(volume)
     return ReportContent(
         study=Study("file", "", "", "", (series,)),
@@ -133,9 +138,15 @@ def content_of_file(label: Path, image: Path, *, language: str, task_id: str | N
         language=language,
         created=now(),
         labels=labels,
-        measurements=measure(labels, volume).to_dict(),
+        measurements=measure(labels, given).to_dict(),
         task=task,
     )
+
+
+def _blank(labels: LabelMap) -> Volume:
+    """Return an empty image on the grid of a label map, which says that it is none."""
+    array = np.zeros(labels.geometry.shape, np.uint8)
+    return Volume(array, labels.geometry, "", {"warnings": ("image-missing",)})
 
 
 def _series_of_file(volume: Volume) -> Series:

@@ -90,7 +90,7 @@ def report_unsegmented(
     return _render(content, draw_figures(content))
 
 
-def report_file(label: Path, image: Path, *, language: str, task_id: str | None = None) -> dict[str, bytes]:
+def report_file(label: Path, image: Path | None, *, language: str, task_id: str | None = None) -> dict[str, bytes]:
     """Return the report of a label file that is in no store, by file ending; see `content_of_file`."""
     content = content_of_file(label, image, language=language, task_id=task_id)
     return _render(content, draw_figures(content))

@@ -220,7 +220,9 @@ def test_reports_are_written_where_they_were_asked_for(
     words = (pair[1], "--image", pair[0], "--task", "hippocampus", "--lang", "zh", "--output", output / "file")
     done = medheart("report", *words, "--json", "--server", elsewhere.url)
     assert done.json == {"language": "zh", "files": [str(output / "file" / f"report.{e}") for e in ("html", "pdf")]}
-    for folder in (output, output / "file"):
+    alone = (pair[1], "--task", "hippocampus", "--lang", "zh", "--output", output / "alone")
+    assert medheart("report", *alone, "--server", elsewhere.url).code == 0
+    for folder in (output, output / "file", output / "alone"):
         assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
         assert "海马" in (folder / "report.html").read_text(encoding="utf-8")
 

@@ -70,10 +70,14 @@ def test_report_of_a_label_file(medheart, pair: tuple[Path, Path], tmp_path: Pat
     assert "海马" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
-def test_report_of_a_label_file_needs_its_image(medheart, pair: tuple[Path, Path]) -> None:
-    done = medheart("report", pair[1])
-    assert done.code == 2
-    assert "--image" in done.err
+def test_report_of_a_label_file_alone_says_that_there_is_no_image(
+    medheart, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    assert medheart("report", pair[1], "--lang", "en", "--output", tmp_path / "out").code == 0
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "No image was given" in text
+    assert "mL" in text
+    assert (tmp_path / "out" / "report.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_tasks_for_machines_and_people(medheart) -> None:

@@ -20,7 +20,7 @@ app = typer.Typer(rich_markup_mode=None)
 
 
 @app.command(
-    help="""Write report.html and report.pdf of a stored version, or of a label file with its image.
+    help="""Write report.html and report.pdf of a stored version, or of a label file.
 
     Examples:
 
@@ -33,7 +33,7 @@ def report(
     label: Annotated[str, typer.Argument(help="Id of a version, or label file.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder; made if missing.")] = Path("out"),
     lang: Annotated[str | None, typer.Option("--lang", help="zh or en; the system's language by default.")] = None,
-    image: Annotated[Path | None, typer.Option(help="Image of the label file.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Image of the label file, shown with it.")] = None,
     task: Annotated[str | None, typer.Option(help="Task whose labels the file holds.")] = None,
     server: Server = None,
     local: Local = False,
@@ -47,8 +47,6 @@ def report(
         if not is_file(label):
             write_version = remote.report_version if remote else _version_here
             files = write_version(label, output, language=chosen)
-        elif image is None:
-            raise MedHeartError(f"the report of a label file shows its image: give --image for {label}", code="usage")
         else:
             write_file = remote.report_file if remote else _file_here
             files = write_file(Path(label), image, output, task=task, language=chosen)
@@ -66,7 +64,7 @@ def _version_here(version: str, folder: Path, *, language: str) -> list[Path]:
         return _written(folder, report_version(store, version, language=language).files)
 
 
-def _file_here(label: Path, image: Path, folder: Path, *, language: str, task: str | None) -> list[Path]:
+def _file_here(label: Path, image: Path | None, folder: Path, *, language: str, task: str | None) -> list[Path]:
     from medheart_work.reporting import report_file
 
     return _written(folder, report_file(label, image, task_id=task, language=language))
