@@ -2,17 +2,18 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test check lint types contracts format lock bench soak clean
+.PHONY: help setup run serve test check lint types contracts format lock bench soak services services-stop clean
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 	if $$p -c 'import sys; raise SystemExit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; then echo $$p; break; fi; done)
 BIN := .venv/bin
-PATHS := core server tests benchmarks SlicerMedHeart
+PATHS := core server tests benchmarks scripts SlicerMedHeart
 STUDY ?=
 TASK ?=
 CHOICE ?=
 ONCE ?=
 OUT ?= out
+ONLY ?=
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +68,12 @@ bench: setup ## all benchmarks, one JSON line each
 
 soak: setup ## long fuzz, crash, lease and geometry loops, MEDHEART_SOAK_MINUTES (10) each
 	@MEDHEART_SOAK=1 $(BIN)/python -m pytest -m soak --ignore tests/SlicerMedHeart
+
+services: ## install and start the real servers and programs of the integration tests (ONLY="postgresql chromium": some)
+	@$(PYTHON) -m scripts.services start $(ONLY)
+
+services-stop: ## end the servers that `make services` started
+	@$(PYTHON) -m scripts.services stop $(ONLY)
 
 clean: ## remove what setup and run made
 	@rm -rf .venv .venv-slicer out

@@ -172,6 +172,8 @@ def _montage(picture: Picture | None, say: Phrases) -> dict[str, str] | None:
 
 
 def _window(content: ReportContent, figures: Figures, say: Phrases) -> str:
+    if "image-missing" in content.image.meta.get("warnings", ()):
+        return ""
     window = figures.window
     width, level = (format_number(value, 0 if window.width >= 20 else 3) for value in (window.width, window.level))
     unit = " HU" if content.image.modality == "CT" else ""

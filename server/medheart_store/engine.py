@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event, make_url, select, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import OperationalError, StatementError
 
 from medheart.errors import StoreError, Unavailable
@@ -38,6 +39,8 @@ def open_engine(url: str) -> Engine:
     if kind == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "handle_error", _name_driver_error)
     return engine
 
 
@@ -98,6 +101,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     write = connection.get_execution_options().get("medheart_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _name_driver_error(context: ExceptionContext) -> None:
+    # psycopg makes JSON itself: what is none ends there as a bare TypeError, in SQLite as a StatementError.
+    if isinstance(context.original_exception, (TypeError, ValueError)):
+        error = context.original_exception
+        raise StatementError(str(error), context.statement, None, error) from error
 
 
 @contextmanager

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import shutil
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,8 @@ _FREE_BYTES = 5 << 30
 _EXTRAS = ("cli", "models", "labeling", "service")
 _SAMPLE = 20
 _SOCKET_BYTES = 107
+_SERVICES = Path(__file__).with_name("services.toml")
+_CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def examine(settings: Settings, *, language: str = "en") -> Iterator[Finding]:
         `en` or `zh`: language of the findings.
     """
     examination = _Examination(settings, language)
-    for name in ("python", "packages", "home", "disk", "networks", "device", "processes", "store", "fonts"):
+    for name in ("python", "packages", "home", "disk", "networks", "device", "processes", "store", "fonts", "services"):
         try:
             yield from getattr(examination, name)()
         except (MedHeartError, OSError, ImportError) as error:
@@ -182,6 +185,33 @@ class _Examination:
             yield self.found("fonts", "ok", "is_there", what=FONT_FILE)
         else:
             yield self.found("fonts", "missing", "is_there", remedy="setup", what=FONT_FILE)
+
+    def services(self) -> Iterator[Finding]:
+        """Look for what `make services` installs and starts; only tests need it, so at most a warning."""
+        started = _started()
+        for name, part in tomllib.loads(_SERVICES.read_text(encoding="utf-8")).items():
+            port, values = part.get("port"), {"part": name, "port": part.get("port")}
+            if port is not None and is_taken("127.0.0.1", port) and name in started:
+                yield self.found("test_service", "ok", "answers_on", **values)
+            elif port is not None and is_taken("127.0.0.1", port):
+                yield self.found("test_service", "warning", "taken", remedy="end_program", **values)
+            elif port is not None:
+                yield self.found("test_service", "warning", "not_running", remedy="start_services", **values)
+            elif (path := _find(part)) is not None:
+                yield self.found("test_service", "ok", "is_there", what=path, **values)
+            else:
+                yield self.found("test_service", "warning", "absent", remedy="start_services", **values)
+
+
+def _started() -> Container[str]:
+    """Return the names of what `make services` says it started."""
+    listing = Path(os.environ.get("MEDHEART_SERVICES_DIR", _CHECKOUT / ".services")) / "services.json"
+    return set(json.loads(listing.read_text(encoding="utf-8"))["services"]) if listing.exists() else set()
+
+
+def _find(part: dict[str, Any]) -> Path | None:
+    places = [_CHECKOUT / part["file"]] if "file" in part else map(shutil.which, part["programs"])
+    return next((Path(place) for place in places if place and Path(place).exists()), None)
 
 
 def _needs(extra: str) -> Iterator[Requirement]:

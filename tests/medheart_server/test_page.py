@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from playwright.sync_api import sync_playwright
 
 from medheart.geometry import Geometry
 from medheart.schema import load_schema
@@ -36,21 +35,10 @@ SPEECHLESS = """[...document.querySelectorAll('img, button, input, a, progress')
     .map(node => node.outerHTML.slice(0, 80))"""
 
 
-def missing(what: str) -> None:
-    """Skip, or fail where everything is required."""
-    pytest.fail(what) if os.environ.get("MEDHEART_REQUIRE") == "1" else pytest.skip(what)
-
-
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
+def chromium(real_service: Callable[[str], dict[str, Any]]) -> Iterator[Any]:
     """A running Chromium."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ModuleNotFoundError:
-        missing("playwright is not installed")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        missing("chromium is not installed")
+    path = real_service("chromium")["path"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
