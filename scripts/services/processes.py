@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,12 +76,11 @@ def start(place: Place, name: str, launch: Launch) -> dict[str, Any]:
             env={**os.environ, **launch.environment}, **_account(launch.user),
         )  # fmt: skip
     entry = {**launch.entry, "pid": process.pid, "born": _born(process.pid), "stop_signal": int(launch.stop_signal)}
-    try:
+    with ExitStack() as on_error:
+        on_error.callback(process.wait)
+        on_error.callback(stop, entry)
         _wait(process, launch, log)
-    except BaseException:
-        stop(entry)
-        process.wait()
-        raise
+        on_error.pop_all()
     return entry
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from monailabel.interfaces.datastore import Datastore
 
-from medheart.errors import NotFound
+from medheart.errors import MedHeartError, NotFound
 from medheart_access import LOCAL_OWNER
 from medheart_labeling.backend import Backend
 from medheart_labeling.catalogue import FINAL
@@ -45,7 +45,7 @@ class MedHeartDatastore(Datastore):  # type: ignore[misc]
 
     def set_name(self, name: str) -> None:
         """Refuse: the store has no name to set."""
-        raise NotImplementedError("the store is named by its installation")
+        raise MedHeartError("the store is named by its installation", code="not_settable")
 
     def description(self) -> str:
         """Return a description for people."""
@@ -53,7 +53,7 @@ class MedHeartDatastore(Datastore):  # type: ignore[misc]
 
     def set_description(self, description: str) -> None:
         """Refuse: the store has no description to set."""
-        raise NotImplementedError("the store is described by its installation")
+        raise MedHeartError("the store is described by its installation", code="not_settable")
 
     def datalist(self) -> list[dict[str, Any]]:
         """Return image and label files of all images with a final label."""
