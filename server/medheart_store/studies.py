@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import RowMapping, func, insert, or_, select
+from sqlalchemy import ColumnElement, RowMapping, func, insert, or_, select, update
 
 from medheart.errors import Conflict, Corrupt, NotFound, StoreError
 from medheart.geometry import Geometry
@@ -45,6 +45,8 @@ class Studies(Database):
     def add_series(self, series: Series, volume: Volume) -> Series:
         """Keep a series and its voxels; one that is there already with the same image stays as it is.
 
+        Only a description that was missing is taken over: a file may come again under a name that tells more.
+
         Parameters
         ----------
         series : Series
@@ -76,6 +78,9 @@ class Studies(Database):
                 connection.execute(insert(series_table).values(self._series_values(series, volume, scope)))
             elif (known["image_digest"], known["study"]) != (volume.digest, series.study):
                 raise Conflict(f"series {series.id!r} is in the store with another image or study", series=series.id)
+            elif series.description and not known["description"]:
+                told = {"description": series.description, "meta": {**known["meta"], **series.meta}}
+                connection.execute(update(series_table).where(*self._is_series(series.id)).values(told))
         return self.series(series.id)
 
     def studies(self, query: str | None = None) -> list[Study]:
@@ -170,7 +175,10 @@ class Studies(Database):
         return select(studies_table).where(studies_table.c.tenant == self._tenant, studies_table.c.id == study_id)
 
     def _series_query(self, series_id: str) -> Any:
-        return select(series_table).where(series_table.c.tenant == self._tenant, series_table.c.id == series_id)
+        return select(series_table).where(*self._is_series(series_id))
+
+    def _is_series(self, series_id: str) -> tuple[ColumnElement[bool], ...]:
+        return series_table.c.tenant == self._tenant, series_table.c.id == series_id
 
     def _matches(self, query: str) -> Any:
         def has(*columns: Any) -> Any:

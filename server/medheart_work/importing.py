@@ -247,13 +247,15 @@ class _Importer:
     def _series(self, candidate: Candidate, volume: Volume, study: str) -> Series:
         prefix = volume.modality.lower() if volume.modality.isalnum() else "image"
         said = str(volume.meta.get("series_description") or "")
+        description = said or ("" if candidate.series_uid else _hints_in(candidate.path.name))
         return Series(
             id=f"{prefix}-{self.key.digest('series', study, volume.digest)}",
             study=study,
             modality=volume.modality,
             body_part=str(volume.meta.get("body_part") or ""),
-            description=said or ("" if candidate.series_uid else _hints_in(candidate.path.name)),
+            description=description,
             image_digest=volume.digest,
             geometry=volume.geometry.to_dict(),
-            meta=dict(volume.meta),
+            # Whoever gets the image alone, as the model host does, has to know what it was taken for.
+            meta={**volume.meta, "series_description": description} if description else dict(volume.meta),
         )

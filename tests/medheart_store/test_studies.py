@@ -52,6 +52,14 @@ def test_adding_again_changes_nothing(store: Store, volume: Volume) -> None:
     assert store.studies() == before
 
 
+def test_a_missing_description_is_learned_once(store: Store, volume: Volume) -> None:
+    store.add_series(_series("plain"), volume)
+    for words in ("flair", "t1c"):
+        store.add_series(_series("plain", description=words), volume)
+    assert store.series("plain").description == "flair"
+    assert np.array_equal(store.volume("plain").array, volume.array)
+
+
 def test_identity_and_image_of_an_id_cannot_change(store: Store, volume: Volume) -> None:
     with pytest.raises(Conflict, match="another patient") as caught:
         store.add_study(Study("study-1", "pseudo-2", "", ""))

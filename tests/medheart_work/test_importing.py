@@ -92,6 +92,16 @@ def test_files_of_one_study_stay_together(
     assert "ZhangSan" not in " ".join(said)
 
 
+def test_a_better_name_tells_what_an_image_is(
+    store: Store, settings: Settings, oblique: Volume, nifti: Callable[[Volume, str], Path]
+) -> None:
+    (first,) = import_paths(store, settings, [nifti(oblique, "image.nii.gz")])
+    (again,) = import_paths(store, settings, [nifti(oblique, "ZhangSan_flair.nii.gz")])
+    assert again.series == first.series
+    assert store.series(first.series).description == "flair"
+    assert store.volume(first.series).meta["series_description"] == "flair"
+
+
 def test_missing_path_is_named(store: Store, settings: Settings) -> None:
     with pytest.raises(ImageRejected, match="/nowhere"):
         import_paths(store, settings, [Path("/nowhere")])
