@@ -78,7 +78,7 @@ def make_series() -> Callable[..., Path]:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
     settings = Settings(home=folder / "home", label_port=free_port(), service_port=free_port())
-    dicom = phantom_series(folder / "dicom", seed=1, patient="A1")
+    dicom = phantom_series(folder / "dicom", seed=1, patient="REAL-ID-7")
     with Store.open(settings.store_dir) as store:
         (case,) = import_paths(store, settings, [dicom])
         array = np.zeros(store.volume(case.series).array.shape, np.uint8)

@@ -45,7 +45,7 @@ def dicom(tmp_path: Path, oblique: Volume) -> Path:
     volume = Volume(oblique.array, upright, "MR")
     folder = tmp_path / "dicom"
     write_dicom_series(
-        folder, volume, patient_id="4711", patient_name="王^小明", series_description="T1 mprage", body_part="HEAD"
+        folder, volume, patient_id="MRN-4711", patient_name="王^小明", series_description="T1 mprage", body_part="HEAD"
     )
     return folder
 

@@ -23,7 +23,7 @@ def test_dicom_series_goes_in_without_identity(store: Store, settings: Settings,
     (case,) = import_paths(store, settings, [dicom])
     assert case.accepted
     study = store.study(case.study)
-    assert "4711" not in json.dumps([str(study), case.to_dict()["series"]])
+    assert "MRN-4711" not in json.dumps([str(study), case.to_dict()["series"]])
     assert "小明" not in str(study)
     assert np.array_equal(store.volume(case.series).array, oblique.array)
     assert store.originals_count(case.series) == 20

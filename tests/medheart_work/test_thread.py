@@ -70,7 +70,7 @@ def two_series(store: Store, settings: Settings, dicom: Path, oblique: Volume) -
     volume = Volume(np.random.default_rng(1).integers(0, 900, larger.shape).astype(np.int16), larger, "MR")
     folder = dicom.parent / "large"
     uid = pydicom.dcmread(next(dicom.iterdir())).StudyInstanceUID
-    for path in write_dicom_series(folder, volume, patient_id="4711", patient_name="王^小明", body_part="HEAD"):
+    for path in write_dicom_series(folder, volume, patient_id="MRN-4711", patient_name="王^小明", body_part="HEAD"):
         slice_ = pydicom.dcmread(path)
         slice_.StudyInstanceUID = uid
         slice_.save_as(path)
