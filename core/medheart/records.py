@@ -15,10 +15,16 @@ __all__ = [
     "Study",
     "VersionEvent",
     "VersionState",
+    "is_automatic",
 ]
 
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 VersionState = Literal["draft", "submitted", "returned", "approved", "flagged"]
+
+
+def is_automatic(origin: str) -> bool:
+    """Whether an origin is a model's (`task@version`); a person's edit of it has another."""
+    return "@" in origin
 
 
 @dataclass(frozen=True)
@@ -112,6 +118,11 @@ class LabelVersion:
     state: VersionState = "submitted"
     note: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def automatic(self) -> bool:
+        """Whether a model made it and nobody edited it."""
+        return is_automatic(self.origin)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-serialisable dict; counts keyed by decimal strings."""

@@ -81,6 +81,11 @@ class Service:
         """Make a new head with the content of an older version, by whom the key names, and return it."""
         return dict(self._http.post(f"/versions/{_name(version)}/restore", {"note": note}))
 
+    def mark(self, version: str, state: str) -> dict[str, Any]:
+        """Give a version a state, by whom the key names, and return it with its events."""
+        self._http.post(f"/versions/{_name(version)}/events", {"kind": "state", "value": state})
+        return self.version(version)
+
     def label(self, version: str, path: Path) -> Path:
         """Write a version's label to a file; the ending selects the format, `.dcm` is a DICOM SEG."""
         address, ending = f"/versions/{_name(version)}/labels", label_ending(path)

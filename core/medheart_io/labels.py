@@ -70,13 +70,13 @@ def write_labels(path: str | Path, labels: LabelMap, *, title: str = "Segmentati
     labels : LabelMap
         Values are kept as they are.
     title : str
-        Name inside a `.seg.nrrd`; ASCII.
+        Name inside a `.seg.nrrd`, `descrip` of a NIfTI file; ASCII.
     """
     path = Path(path)
     if path.name.endswith(".seg.nrrd"):
         write_seg_nrrd(path, labels, title=title)
     elif path.name.endswith((".nii", ".nii.gz")):
-        write_nifti(path, labels.array, labels.geometry)
+        write_nifti(path, labels.array, labels.geometry, title=title)
     elif path.suffix == ".nrrd":
         write_nrrd(path, labels.array, labels.geometry)
     elif path.suffix in {".mha", ".mhd"}:

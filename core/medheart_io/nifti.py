@@ -179,7 +179,7 @@ def _assumed(header: Any, choices: frozenset[str], path: Path) -> NDArray[np.flo
     )
 
 
-def write_nifti(path: Path, array: NDArray[Any], geometry: Geometry) -> None:
+def write_nifti(path: Path, array: NDArray[Any], geometry: Geometry, *, title: str = "") -> None:
     """Write `.nii` or `.nii.gz` (by the ending of `path`) with equal sform and qform, whole or not at all.
 
     Parameters
@@ -190,12 +190,15 @@ def write_nifti(path: Path, array: NDArray[Any], geometry: Geometry) -> None:
         (K, J, I); bool, 8-, 16- or 32-bit integer, or float.
     geometry : Geometry
         Its grid.
+    title : str
+        For `descrip`; ASCII, cut to 80 characters.
     """
     from nibabel.nifti1 import Nifti1Image
 
     stored = array.astype(np.uint8) if array.dtype == np.bool_ else array
     image = Nifti1Image(stored.T, geometry.to_ras(), dtype=stored.dtype)
     image.header.set_xyzt_units("mm", "sec")
+    image.header["descrip"] = title.encode("ascii")[:80]
     image.set_sform(geometry.to_ras(), code=1)
     image.set_qform(geometry.to_ras(), code=1)
     with replacing(path) as temporary, temporary.open("wb") as raw:

@@ -12,14 +12,9 @@ from medheart.records import LabelVersion
 from medheart_labeling.notes import Notes
 from medheart_store import Store
 
-__all__ = ["FINAL", "ORIGINAL", "Catalogue", "is_automatic", "tag_of"]
+__all__ = ["FINAL", "ORIGINAL", "Catalogue", "tag_of"]
 
 FINAL, ORIGINAL = "final", "original"
-
-
-def is_automatic(version: LabelVersion) -> bool:
-    """Whether a model made the version (`task@version`)."""
-    return "@" in version.origin
 
 
 def tag_of(version: LabelVersion) -> str:
@@ -27,11 +22,11 @@ def tag_of(version: LabelVersion) -> str:
 
     The one it was submitted with; else `original` for a model's, `final` for others.
     """
-    return str(version.meta.get("tag") or (ORIGINAL if is_automatic(version) else FINAL))
+    return str(version.meta.get("tag") or (ORIGINAL if version.automatic else FINAL))
 
 
 class Catalogue:
-    """Image and tag to label version; drafts and what is hidden are left out.
+    """Image and tag to label version; drafts that people made and what is hidden are left out.
 
     An image's label of a tag is the head where the head has that tag, else the newest version with it.
 
@@ -68,7 +63,9 @@ class Catalogue:
     def _refresh(self) -> None:
         changed, self._mark = self._store.changed_images(self._mark)
         for image in changed:
-            found = [version for version in self._store.versions(image) if version.state != "draft"]
+            found = [
+                version for version in self._store.versions(image) if version.automatic or version.state != "draft"
+            ]
             head = self._store.head(image)
             # In this order a later one of a tag counts, and the head before all.
             self._versions[image] = [*found, *([head] if head is not None else [])]

@@ -116,9 +116,9 @@ class Labels:
         self._notes.note_served(annotator, image, version.id if version else None)
 
     def shown_image(self, annotator: str, image: str) -> None:
-        """Remember that an annotator was given an image: with its head, unless they were shown a version."""
+        """Remember that an annotator was given an image: with its current label, unless they were shown a version."""
         if self._notes.served([annotator], image) is None:
-            self.shown(annotator, image, self._store.head(image))
+            self.shown(annotator, image, self._store.current(image))
 
     def shown_prediction(self, annotator: str, image: str, origin: str) -> None:
         """Remember that an annotator was given a model's result that is no version."""

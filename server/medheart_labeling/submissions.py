@@ -17,7 +17,6 @@ from medheart.records import LabelVersion
 from medheart.schema import LabelSchema, load_schema, schema_ids
 from medheart.volume import LabelMap
 from medheart_labeling.cases import Cases
-from medheart_labeling.catalogue import is_automatic
 from medheart_labeling.ids import check_id
 from medheart_labeling.label_info import parse_label_info, read_submission
 from medheart_labeling.labels import Labels
@@ -85,7 +84,7 @@ class Submissions:
         labels = read_submission(path, schema, info, like=Geometry.from_dict(series.geometry))
         if base is not None and base.schema_id != schema.id and "base" not in params:
             # What they were shown was another organ's label; of this one they saw the head.
-            base = self._store.head(image, schema_id=schema.id)
+            base = self._store.current(image, schema_id=schema.id)
         model = self._model_behind(image, annotator, base)
         version = self._store.add_version(
             labels,
@@ -107,12 +106,17 @@ class Submissions:
     def add_prediction(
         self, labels: LabelMap, image: str, *, origin: str, annotator: str, tag: str, meta: dict[str, Any]
     ) -> LabelVersion:
-        """Keep a model's result as a version: after an automatic head, beside a person's."""
+        """Keep a model's result as a draft: after an earlier one of a model, beside a person's label."""
         check_id("tag", tag)
-        head = self._store.head(image, schema_id=labels.schema.id)
-        base = head.id if head is not None and is_automatic(head) else None
+        shown = self._store.current(image, schema_id=labels.schema.id)
         version = self._store.add_version(
-            labels, image=image, author=annotator, origin=origin, base=base, meta={**meta, "tag": tag}
+            labels,
+            image=image,
+            author=annotator,
+            origin=origin,
+            base=shown.id if shown is not None and shown.automatic else None,
+            state="draft",
+            meta={**meta, "tag": tag},
         )
         self._labels.shown(annotator, image, version)
         return version
@@ -120,7 +124,7 @@ class Submissions:
     def _model_behind(self, image: str, annotator: str, base: LabelVersion | None) -> str:
         """Return the `task@version` that a label started from; empty where none is known."""
         if base is not None:
-            known = base.origin if is_automatic(base) else base.meta.get("model", "")
+            known = base.origin if base.automatic else base.meta.get("model", "")
             if known:
                 return str(known)
         return str(self._notes.info("prediction", image).get(annotator, ""))
@@ -131,7 +135,7 @@ class Submissions:
             return self._store.version(check_id("base", given)) if given is not None else None
         served = self._notes.served(names, image)
         if served is None:
-            return self._store.head(image)
+            return self._store.current(image)
         return self._store.version(served[0]) if served[0] else None
 
 

@@ -72,6 +72,28 @@ class VersionRecords(Database):
             row = connection.execute(query.order_by(versions.c.number.desc()).limit(1)).mappings().one_or_none()
         return _to_version(row) if row else None
 
+    def current(self, image: str, *, schema_id: str | None = None) -> LabelVersion | None:
+        """Return what a reader is shown of an image: its head, or what a model made where nobody submitted yet.
+
+        Parameters
+        ----------
+        image, schema_id
+            As for `head`.
+
+        Returns
+        -------
+        LabelVersion or None
+            The newest of the heads and of the models' drafts whose schema has no head.
+        """
+        found = [version for version in self.versions(image) if schema_id in (None, version.schema_id)]
+        heads = {one: self.head(image, schema_id=one) for one in {version.schema_id for version in found}}
+        shown = [
+            version
+            for version in found
+            if version == heads[version.schema_id] or (version.automatic and heads[version.schema_id] is None)
+        ]
+        return shown[-1] if shown else None
+
     def changed_images(self, since: tuple[int, int] = (0, 0)) -> tuple[set[str], tuple[int, int]]:
         """Return the images with new versions or events, and the mark to ask with next time.
 

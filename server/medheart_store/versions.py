@@ -14,7 +14,7 @@ from sqlalchemy import Connection, RowMapping, func, insert, select
 
 from medheart.errors import Conflict, Corrupt, NotFound, StoreError
 from medheart.geometry import Geometry
-from medheart.records import LabelVersion, VersionState
+from medheart.records import LabelVersion, VersionState, is_automatic
 from medheart.schema import LabelSchema
 from medheart.volume import LabelMap
 from medheart_store.crash import crash_point
@@ -72,8 +72,8 @@ class Versions(VersionRecords, Leases):
         expect_head : bool
             Refuse, instead of making a branch, if `base` is no longer the head.
         state : str
-            First state; a `draft` never becomes the head before it is submitted, and keeps a lease of
-            its author on the case for hours.
+            First state; a `draft` never becomes the head before it is submitted, and one that a person
+            made keeps a lease of theirs on the case for hours.
         key : str, optional
             Idempotency key: a second call with it returns the version of the first.
 
@@ -222,7 +222,7 @@ class Versions(VersionRecords, Leases):
         self._insert_event(connection, row["id"], "state", state, values["author"])
         if state != "draft":
             self._move_head(connection, {**row, "schema_id": schema.id})
-        elif self._held(connection).get(image) == values["author"]:
+        elif not is_automatic(values["origin"]) and self._held(connection).get(image) == values["author"]:
             self._extend(connection, image, DRAFT_LEASE_S)
         return str(row["id"])
 

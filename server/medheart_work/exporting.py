@@ -12,7 +12,7 @@ from medheart_io import write_dicom_seg, write_labels
 from medheart_store import Store
 from medheart_work.files import appearing, write_whole
 from medheart_work.measuring import measure_version, measured
-from medheart_work.research import research_notice
+from medheart_work.research import label_title, research_notice
 
 __all__ = [
     "DICOM_SEG",
@@ -78,8 +78,7 @@ def write_label(store: Store, version_id: str, path: Path) -> Path:
         if path.name.endswith(".dcm"):
             _write_seg(store, version_id, temporary)
         else:
-            notice = research_notice(store, version_id).get("en", "")
-            write_labels(temporary, labels, title=f"{notice}: {version_id}" if notice else version_id)
+            write_labels(temporary, labels, title=label_title(store, version_id))
     return path
 
 
@@ -95,7 +94,7 @@ def _write_seg(store: Store, version_id: str, path: Path) -> None:
             store.labels(version_id),
             origin=version.origin,
             source=Path(folder) if is_dicom else None,
-            model=version.origin if "@" in version.origin else "",
+            model=version.origin if version.automatic else "",
             modality=series.modality or "CT",
             patient_id=study.patient,
             author=version.author if "^" in version.author else f"{version.author}^",
@@ -114,7 +113,7 @@ def keep_dicom_seg(store: Store, version_id: str) -> Document:
 
 
 def export_named(store: Store, name: str, folder: Path) -> list[Path]:
-    """Export a version, or the heads of a series or of every series of a study.
+    """Export a version, or the current label of a series or of every series of a study.
 
     Each study gets a folder; where several series have labels, each gets one inside.
 
@@ -134,7 +133,7 @@ def export_named(store: Store, name: str, folder: Path) -> list[Path]:
 
 
 def _versions_named(store: Store, name: str) -> list[LabelVersion]:
-    for find in (_heads_of_study, _heads_of_series):
+    for find in (_labels_of_study, _labels_of_series):
         try:
             return find(store, name)
         except NotFound:
@@ -142,10 +141,10 @@ def _versions_named(store: Store, name: str) -> list[LabelVersion]:
     return [store.version(name)]
 
 
-def _heads_of_study(store: Store, name: str) -> list[LabelVersion]:
-    return [head for series in store.study(name).series if (head := store.head(series.id)) is not None]
+def _labels_of_study(store: Store, name: str) -> list[LabelVersion]:
+    return [label for series in store.study(name).series for label in _labels_of_series(store, series.id)]
 
 
-def _heads_of_series(store: Store, name: str) -> list[LabelVersion]:
-    head = store.head(name)
-    return [] if head is None else [head]
+def _labels_of_series(store: Store, name: str) -> list[LabelVersion]:
+    label = store.current(name)
+    return [] if label is None else [label]

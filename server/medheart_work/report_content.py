@@ -167,7 +167,7 @@ def _task(store: Store, version: LabelVersion) -> Task | None:
     """Return the task of the model that a version comes from, also where a person has edited it since."""
     for ancestor in store.lineage(version.id):
         name = ancestor.origin.partition("@")[0]
-        if "@" in ancestor.origin and name in task_ids():
+        if ancestor.automatic and name in task_ids():
             return load_task(name)
     return None
 

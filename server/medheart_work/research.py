@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from medheart.records import is_automatic
 from medheart_models.tasks import load_task, task_ids
 from medheart_reports import LANGUAGES
 from medheart_reports.phrases import load_phrases
@@ -26,8 +27,14 @@ def research_notice(store: Store, version_id: str) -> dict[str, str]:
 
 def notice_for_origins(origins: Iterable[str]) -> dict[str, str]:
     """Return the notice by language for results of these origins (`task@version`); empty where none is due."""
-    tasks = {origin.partition("@")[0] for origin in origins if "@" in origin} & set(task_ids())
+    tasks = {origin.partition("@")[0] for origin in origins if is_automatic(origin)} & set(task_ids())
     return _notice() if any(load_task(task).status == "research" for task in tasks) else {}
+
+
+def label_title(store: Store, version_id: str) -> str:
+    """Return the title of a version's label files: its id, after the notice where one is due."""
+    notice = research_notice(store, version_id).get("en", "")
+    return f"{notice}: {version_id}" if notice else version_id
 
 
 def _notice() -> dict[str, str]:

@@ -162,7 +162,7 @@ def segment_study(
     progress: Tiles | None = None,
     cancelled: Cancelled | None = None,
 ) -> Segmented:
-    """Segment a study and keep the result as a version of the first input.
+    """Segment a study and keep the result as a draft version of the first input.
 
     The same task, version of the task and image give the same label version again.
 
@@ -195,6 +195,7 @@ def segment_study(
         image=series[0],
         author=author,
         origin=prediction.origin,
+        state="draft",
         meta=version_meta(prediction, choice),
         key="-".join(["segment", task.origin, *series]),
     )

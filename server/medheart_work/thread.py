@@ -174,7 +174,7 @@ class _Way:
             with _timed(seconds, "segment"):
                 versions = [self._segment(choice)]
         else:
-            versions = [head for one in dict.fromkeys(given) if (head := self.store.head(one)) is not None]
+            versions = [label for one in dict.fromkeys(given) if (label := self.store.current(one)) is not None]
         folder = self.output / study_id
         tables, files = [], []
         for version in versions:

@@ -198,6 +198,19 @@ def test_restoring_makes_a_version_over_there(medheart, elsewhere: Elsewhere) ->
     assert back["number"] == made["number"] + 1
 
 
+def test_a_draft_is_submitted_and_approved_over_there(medheart, elsewhere: Elsewhere) -> None:
+    way = ("--server", elsewhere.url, "--json")
+    with Store.open(elsewhere.settings.store_dir) as store:
+        labels = store.labels(elsewhere.newer)
+        draft = store.add_version(labels, image=elsewhere.series, author="a", origin="hippocampus@1", state="draft")
+    for state in ("submitted", "approved"):
+        made = medheart("versions", "mark", draft.id, state, *way).json
+        assert made["state"] == state
+        assert (made["events"][-1]["value"], made["events"][-1]["author"]) == (state, "local")
+    refused = medheart("versions", "mark", draft.id, "draft", *way)
+    assert refused.code == 2
+
+
 def test_measure_gives_the_same_numbers(both, elsewhere: Elsewhere, pair: tuple[Path, Path]) -> None:
     image, label = pair
     calls: list[list[str | Path]] = [
@@ -383,6 +396,9 @@ def test_keys_open_what_their_role_may_do(
     refused = call("versions", "restore", service.older, key=keys["user"])
     assert (refused.code, "annotator" in refused.err) == (1, True)
     assert call("versions", "restore", service.older, key=keys["annotator"]).json["author"] == "annotator"
+    assert call("versions", "mark", service.older, "flagged", key=keys["annotator"]).json["state"] == "flagged"
+    refused = call("versions", "mark", service.older, "approved", key=keys["annotator"])
+    assert (refused.code, "reviewer" in refused.err) == (1, True)
     refused = call("train", "hippocampus", "--data", pair[0].parent, key=keys["annotator"])
     assert (refused.code, "admin" in refused.err) == (1, True)
 

@@ -121,6 +121,8 @@ def test_versions_from_list_to_restore(medheart, test_data: Callable[[str], Path
     listed = medheart("versions", "list", case["study"], "--json").json["versions"]
     assert [version["id"] for version in listed] == [first.id, second.id]
     assert medheart("versions", "diff", first.id, second.id, "--json").json["changed"] == 1
+    marked = medheart("versions", "mark", second.id, "approved", "--json").json
+    assert (marked["state"], marked["events"][-1]["kind"]) == ("approved", "state")
     restored = medheart("versions", "restore", first.id, "--note", "back", "--json").json
     assert restored["number"] == 3
     shown = medheart("versions", "show", restored["id"], "--json").json

@@ -76,6 +76,12 @@ def test_drafts_and_what_is_hidden_are_left_out(store, notes, add):
     assert catalogue.tags("x") == {}
 
 
+def test_a_draft_of_a_model_is_the_original(store, notes, add):
+    catalogue = Catalogue(store, notes)
+    made = add(1, state="draft", origin="hippocampus@1")
+    assert {tag: version.id for tag, version in catalogue.tags("x").items()} == {"original": made.id}
+
+
 def test_what_another_process_adds_is_seen(store, notes, add, tmp_path):
     catalogue = Catalogue(store, notes)
     assert catalogue.all_tags(["x"]) == {"x": {}}

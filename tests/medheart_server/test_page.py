@@ -60,7 +60,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         array = np.zeros(store.volume(case.series).array.shape, np.uint8)
         array[3:6, 10:20, 8:14] = 1
         labels = LabelMap(array, store.volume(case.series).geometry, load_schema("hippocampus"))
-        version = store.add_version(labels, image=case.series, author="reader", origin="manual")
+        version = store.add_version(labels, image=case.series, author="reader", origin="hippocampus@1", state="draft")
         measure_version(store, version.id)
     parts = tuple(replace(part) for part in PARTS if part.name == "service")
     with Supervisor(settings, parts=parts, deadline_s=90) as supervisor:
@@ -140,6 +140,9 @@ def test_signing_in_and_out(visit, keys) -> None:
         assert page.inner_text("#who") == "dr.li（标注者）"
         assert key not in page.content()
         assert "medheart-" not in page.evaluate("document.cookie")
+        page.locator("[id^=submitted-]").click()
+        page.wait_for_selector("#study .tag:text-is('已提交')")
+        assert page.locator("[id^=submitted-], [id^=approved-]").count() == 0, "an annotator approves nothing"
         page.locator("#study summary").first.click()
         page.locator("[id^=measure-]").click()
         page.wait_for_selector("#jobs .line")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -54,6 +56,17 @@ def test_events_are_appended(service) -> None:
     events = service.get(f"/versions/{service.version.id}/events").json()["events"]
     assert len(events) == before + 1
     assert (events[-1]["value"], events[-1]["author"]) == ("边界不清", "local")
+
+
+def test_a_research_result_says_so_in_a_downloaded_file(service, tmp_path: Path) -> None:
+    with Store.open(service.settings.store_dir) as store:
+        labels = replace(store.labels(service.version.id), schema=load_schema("lung-nodule"))
+        made = store.add_version(
+            labels, image=service.series, author="a", origin="lung-nodule@1", state="draft", meta={"status": "research"}
+        )
+    path = tmp_path / "label.nii.gz"
+    path.write_bytes(service.get(f"/versions/{made.id}/labels").content)
+    assert b"research only" in nibabel.load(path).header["descrip"].tobytes()
 
 
 def test_a_state_that_does_not_exist_is_refused(service) -> None:

@@ -47,6 +47,15 @@ def test_lease_runs_out_and_can_be_renewed_and_released(store: Store, images: li
     assert store.leased() == {}
 
 
+def test_a_draft_of_a_model_keeps_no_lease(
+    store: Store, images: list[str], clock: Any, label: Callable[..., LabelMap]
+) -> None:
+    store.lease_case(images, "ann", seconds=60)
+    store.add_version(label((1, 5, 1, 5, 1, 5, 1)), image="image-1", author="ann", origin="liver@1", state="draft")
+    clock.now += 61
+    assert store.lease_case(images[:1], "bob", seconds=60) == "image-1"
+
+
 def test_a_draft_keeps_the_lease_for_hours(
     store: Store, images: list[str], clock: Any, label: Callable[..., LabelMap]
 ) -> None:

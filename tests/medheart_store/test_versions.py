@@ -166,6 +166,23 @@ def test_same_key_is_the_same_version(store: Store, label: Make) -> None:
     assert len(store.versions("image-1")) == 1
 
 
+def test_what_a_model_made_is_shown_until_a_person_submits(store: Store, label: Make, schema: LabelSchema) -> None:
+    assert store.current("image-1") is None
+    _add(store, label(LIVER), state="draft", author="bob")
+    assert store.current("image-1") is None, "what a person has not submitted is theirs"
+    made = _add(store, label(LIVER), state="draft", origin="liver@1")
+    again = _add(store, label(LIVER, TUMOUR), state="draft", origin="liver@2", base=made.id)
+    assert store.current("image-1") == again
+    assert store.head("image-1") is None
+    edited = _add(store, label(TUMOUR), origin="edited", base=again.id, expect_head=True)
+    assert store.current("image-1") == store.head("image-1") == edited
+    _add(store, label(LIVER), state="draft", origin="liver@2")
+    assert store.current("image-1") == edited, "a model takes no label's place"
+    other = _add(store, replace(label(LIVER), schema=replace(schema, id="other")), state="draft", origin="other@1")
+    assert store.current("image-1") == other, "of another schema it is the only one"
+    assert store.current("image-1", schema_id="liver-tumour") == edited
+
+
 def test_drafts_do_not_move_the_head_until_submitted(store: Store, label: Make) -> None:
     first = _add(store, label(LIVER))
     draft = _add(store, label(TUMOUR), base=first.id, state="draft")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pydicom
 import pytest
@@ -54,6 +56,17 @@ def test_a_study_and_its_series_export_the_same(store: Store, version: LabelVers
     assert [path.relative_to(tmp_path / "a") for path in by_study] == [p.relative_to(tmp_path / "b") for p in by_series]
 
 
+def test_where_nobody_submitted_the_draft_of_a_model_is_exported(
+    store: Store, version: LabelVersion, tmp_path: Path
+) -> None:
+    labels = store.labels(version.id)
+    other = replace(labels, schema=replace(labels.schema, id="other"))
+    made = store.add_version(other, image=version.image, author="a", origin="other@1", state="draft")
+    files = export_named(store, version.image, tmp_path)
+    table = json.loads(next(file for file in files if file.name == "measurements.json").read_text(encoding="utf-8"))
+    assert table["source"] == made.id
+
+
 def test_unknown_name_and_ending_are_said(store: Store, version: LabelVersion, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="nothing-like-it"):
         export_named(store, "nothing-like-it", tmp_path)
@@ -84,6 +97,7 @@ def test_research_results_say_so_in_every_export(
     export_version(store, made.id, tmp_path)
     assert pydicom.dcmread(tmp_path / "label.dcm").SeriesDescription == "For research only"
     assert b"For research only" in (tmp_path / "label.seg.nrrd").read_bytes()[:4000]
+    assert b"For research only" in nibabel.load(tmp_path / "label.nii.gz").header["descrip"].tobytes()
     notice = json.loads((tmp_path / "measurements.json").read_text(encoding="utf-8"))["notice"]
     assert notice == {"en": "For research only", "zh": "仅供科研"}
 

@@ -201,4 +201,4 @@ def _newest(records: LabelRecords, image: str, schema_id: str, without: Collecti
 
 def _is_by_a_person(version: LabelVersion) -> bool:
     """Whether a person made the version and shows it to others, or approved what a model made."""
-    return version.state != "draft" and ("@" not in version.origin or version.state == "approved")
+    return version.state != "draft" and (not version.automatic or version.state == "approved")

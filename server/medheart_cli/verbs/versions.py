@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +17,18 @@ __all__ = ["app"]
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="List, show, compare, restore and export label versions. Nothing is ever replaced.",
+    help="List, show, compare, mark, restore and export label versions. Nothing is ever replaced.",
 )
+
+
+class State(StrEnum):
+    """What a person can say of a version that is there."""
+
+    submitted = "submitted"
+    returned = "returned"
+    approved = "approved"
+    flagged = "flagged"
+
 
 Version = Annotated[str, typer.Argument(help="Id of a version.")]
 
@@ -98,6 +109,26 @@ def restore_version(
     note(text("restored", version=made["id"], number=made["number"]))
 
 
+@app.command("mark")
+def mark_version(
+    version: Version,
+    state: Annotated[State, typer.Argument(help="What it is from now on.")],
+    server: Server = None,
+    local: Local = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give a version a state: submit a draft, approve, return or flag a label. What was before stays known.
+
+    Example: medheart versions mark 0b9d2f… submitted
+    """
+    with service(server, local=local, quiet=as_json) as remote:
+        made = remote.mark(version, state.value) if remote else _mark_here(version, state.value)
+    if as_json:
+        print_json(made)
+        return
+    note(text("marked", version=made["id"], number=made["number"], state=word("state", made["state"])))
+
+
 @app.command("export")
 def export_version(
     version: Version,
@@ -140,6 +171,14 @@ def _diff_here(older: str, newer: str) -> dict[str, Any]:
 def _restore_here(version: str, note_text: str) -> dict[str, Any]:
     with open_store(Settings.load()) as store:
         return store.restore(version, author=author(), note=note_text).to_dict()
+
+
+def _mark_here(version: str, state: str) -> dict[str, Any]:
+    from medheart_store.history import describe_version
+
+    with open_store(Settings.load()) as store:
+        store.add_event(version, "state", state, author())
+        return describe_version(store, version)
 
 
 def _export_here(version: str, output: Path) -> Path:

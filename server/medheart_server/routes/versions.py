@@ -24,6 +24,8 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["versions"])
 
+_REVIEWED = ("approved", "returned")
+
 Language = Annotated[Literal["en", "zh"], Query(alias="lang")]
 
 
@@ -77,7 +79,9 @@ def list_events(version_id: str, context: InContext) -> dict[str, Any]:
 
 @router.post("/versions/{version_id}/events", status_code=201)
 def add_event(version_id: str, body: Event, context: InContext, who: Annotator) -> dict[str, Any]:
-    """Append a state or a note."""
+    """Append a state or a note; `approved` and `returned` are a reviewer's to give."""
+    if body.kind == "state" and body.value in _REVIEWED:
+        who.require("reviewer")
     return asdict(context.store.add_event(version_id, body.kind, body.value, who.name))
 
 
@@ -89,13 +93,14 @@ def labels(
 ) -> Response:
     """Return the label as a file; a DICOM SEG (`dcm`) is 404 `not_made` until a job has made it."""
     from medheart_io import write_labels
+    from medheart_work.research import label_title
 
     if ending == "dcm":
         return _latest(context, version_id, DICOM_SEG, "application/dicom", None)
     labels = context.store.labels(version_id)
     folder = tempfile.TemporaryDirectory(prefix="medheart-")
     path = Path(folder.name) / f"label.{ending}"
-    write_labels(path, labels, title=version_id)
+    write_labels(path, labels, title=label_title(context.store, version_id))
     return FileResponse(
         path,
         media_type=LABEL_FORMATS[ending],

@@ -75,6 +75,8 @@ function showActions(version, series, head, follow, latest) {
   const link = (address, text, more = {}) => element("a", { class: "button", href: address, ...more }, text);
   const page = { target: "_blank", rel: "noopener" };
   const first = [], rest = [];
+  if (version.state === "draft" && may("annotator")) first.push(marking(version, "submitted", say("submit")));
+  if (["submitted", "returned", "flagged"].includes(version.state) && may("reviewer")) first.push(marking(version, "approved", say("approve")));
   if (reported) for (const kind of ["html", "pdf"]) first.push(link(`${base}/report?lang=${language()}&format=${kind}`, `${say("report")} ${kind.toUpperCase()}`, page));
   if (may("annotator")) {
     (latest("measurements").length ? rest : first).push(job("measure", "measurements", say("measure")));
@@ -104,6 +106,17 @@ async function compare(parent, version) {
   } catch (error) {
     tellError(error);
   }
+}
+
+function marking(version, state, text) {
+  const mark = async () => {
+    try {
+      await call("POST", `/versions/${version.id}/events`, { kind: "state", value: state });
+    } catch (error) {
+      tellError(error);
+    }
+  };
+  return button(`${state}-${version.id}`, mark, text);
 }
 
 async function restore(version) {
