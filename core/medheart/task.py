@@ -7,10 +7,13 @@ from typing import Any, Literal
 
 from medheart.schema import load_schema
 
-__all__ = ["FieldOfView", "ModelCard", "Task", "TaskInput", "Weights"]
+__all__ = ["RESEARCH_ONLY", "FieldOfView", "ModelCard", "Task", "TaskInput", "Weights"]
 
 TaskKind = Literal["segmentation", "classification", "regression", "detection", "keypoints"]
 TaskStatus = Literal["research", "candidate", "active"]
+
+RESEARCH_ONLY = {"en": "For research only", "zh": "仅供科研"}
+"""What every result of a task of status `research` bears."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from medheart.task import Task
+from medheart.task import RESEARCH_ONLY, Task
 from medheart_reports.content import ReportContent
 from medheart_reports.figures import Figures, Picture
 from medheart_reports.formats import format_number, show
@@ -36,7 +36,7 @@ def build_document(content: ReportContent, figures: Figures) -> dict[str, Any]:
         "created": content.created,
         "title": say("title"),
         "subtitle": _subtitle(content, say),
-        "research": {"short": say("research_only"), "long": say("research_long")} if content.research else None,
+        "research": {"short": say.pick(RESEARCH_ONLY), "long": say("research_long")} if content.research else None,
         "draft": say("draft"),
         "facts": list(_facts(content, say)),
         "statement": _statement(content, say),

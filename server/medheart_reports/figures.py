@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from medheart.task import RESEARCH_ONLY
 from medheart_reports.content import LANGUAGES, ReportContent
 from medheart_reports.panels import Box, Colour, Panel, draw_panel, stamp, write_text
-from medheart_reports.phrases import load_phrases
 from medheart_reports.scene import Camera, Glass, camera_for, render
 from medheart_reports.surfaces import Mesh, body_surfaces, label_surface
 from medheart_reports.views import PLANES, Plane, View, edge_letters, view_of
@@ -245,7 +245,7 @@ class _Drawing:
     def picture(self, name: str, image: Image.Image, facts: dict[str, Any], *, tile: int = _SIZE) -> Picture:
         """Return a finished picture; one for research only says so, in letters fit for a tile of that size."""
         if self.content.research:
-            stamp(image, [load_phrases(language)("research_only") for language in reversed(LANGUAGES)], tile)
+            stamp(image, [RESEARCH_ONLY[language] for language in reversed(LANGUAGES)], tile)
         buffer = io.BytesIO()
         image.save(buffer, "PNG", compress_level=6)
         return Picture(name, buffer.getvalue(), facts)

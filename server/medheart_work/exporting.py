@@ -9,10 +9,10 @@ from pathlib import Path
 from medheart.errors import MedHeartError, NotFound
 from medheart.records import Document, LabelVersion
 from medheart_io import write_dicom_seg, write_labels
+from medheart_models.tasks.research import label_title, research_notice
 from medheart_store import Store
 from medheart_work.files import appearing, write_whole
 from medheart_work.measuring import measure_version, measured
-from medheart_work.research import label_title, research_notice
 
 __all__ = [
     "DICOM_SEG",
@@ -78,7 +78,7 @@ def write_label(store: Store, version_id: str, path: Path) -> Path:
         if path.name.endswith(".dcm"):
             _write_seg(store, version_id, temporary)
         else:
-            write_labels(temporary, labels, title=label_title(store, version_id))
+            write_labels(temporary, labels, title=label_title(store.lineage(version_id)))
     return path
 
 
@@ -98,7 +98,7 @@ def _write_seg(store: Store, version_id: str, path: Path) -> None:
             modality=series.modality or "CT",
             patient_id=study.patient,
             author=version.author if "^" in version.author else f"{version.author}^",
-            description=research_notice(store, version_id).get("en", "Segmentation"),
+            description=research_notice(store.lineage(version_id)).get("en", "Segmentation"),
         )
 
 

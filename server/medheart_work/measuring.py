@@ -13,9 +13,9 @@ from medheart.schema import Code, LabelClass, LabelSchema, load_schema, schema_i
 from medheart.volume import LabelMap, Volume
 from medheart_io import read_image, read_labels
 from medheart_measure import MeasurementTable, measure
+from medheart_models.tasks.research import research_notice
 from medheart_store import Store
 from medheart_work.colors import color_of
-from medheart_work.research import research_notice
 
 __all__ = ["MEASUREMENTS", "measure_file", "measure_version", "measured", "read_label_file"]
 
@@ -30,7 +30,7 @@ def measure_version(store: Store, version_id: str) -> MeasurementTable:
     """
     version = store.version(version_id)
     table = measure(store.labels(version_id), store.volume(version.image), source=version_id)
-    notice = research_notice(store, version_id)
+    notice = research_notice(store.lineage(version_id))
     said = {**table.to_dict(), "notice": notice} if notice else table.to_dict()
     data = json.dumps(said, ensure_ascii=False, indent=1).encode()
     if not any(store.document_data(one.id) == data for one in store.documents(version_id, kind=MEASUREMENTS)):

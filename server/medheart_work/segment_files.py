@@ -21,8 +21,8 @@ from medheart_io import read_image, read_labels, write_dicom_seg, write_labels
 from medheart_models.facts import SeriesFacts
 from medheart_models.fit import choose_task
 from medheart_models.tasks import load_task
+from medheart_models.tasks.research import notice_for_origins
 from medheart_work.exporting import LABEL_ENDINGS
-from medheart_work.research import notice_for_origins
 from medheart_work.segmenting import Engine, Tiles
 
 __all__ = ["SegmentedFile", "assign_inputs", "is_label_name", "segment_files", "segment_on_server", "write_result"]

@@ -15,6 +15,7 @@ from starlette.background import BackgroundTask
 from medheart.errors import NotFound
 from medheart.schema import load_schema, schema_ids
 from medheart.wire.service import DICOM_SEG, LABEL_FORMATS, MEASURE, MEDIA_TYPES, REPORT
+from medheart_models.tasks.research import label_title
 from medheart_server.context import Annotator, Context, IdempotencyKey, InContext
 from medheart_server.routes.documents import deliver
 from medheart_server.routes.jobs import accepted
@@ -93,14 +94,13 @@ def labels(
 ) -> Response:
     """Return the label as a file; a DICOM SEG (`dcm`) is 404 `not_made` until a job has made it."""
     from medheart_io import write_labels
-    from medheart_work.research import label_title
 
     if ending == "dcm":
         return _latest(context, version_id, DICOM_SEG, "application/dicom", None)
     labels = context.store.labels(version_id)
     folder = tempfile.TemporaryDirectory(prefix="medheart-")
     path = Path(folder.name) / f"label.{ending}"
-    write_labels(path, labels, title=label_title(context.store, version_id))
+    write_labels(path, labels, title=label_title(context.store.lineage(version_id)))
     return FileResponse(
         path,
         media_type=LABEL_FORMATS[ending],
