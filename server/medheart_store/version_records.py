@@ -72,27 +72,41 @@ class VersionRecords(Database):
             row = connection.execute(query.order_by(versions.c.number.desc()).limit(1)).mappings().one_or_none()
         return _to_version(row) if row else None
 
-    def current(self, image: str, *, schema_id: str | None = None) -> LabelVersion | None:
-        """Return what a reader is shown of an image: its head, or what a model made where nobody submitted yet.
+    def shown(self, image: str) -> list[LabelVersion]:
+        """Return what a reader is shown of an image: of each schema one version, by number.
+
+        It is the head, or the newest draft of a model where nobody submitted a label of that schema yet.
 
         Parameters
         ----------
-        image, schema_id
-            As for `head`.
-
-        Returns
-        -------
-        LabelVersion or None
-            The newest of the heads and of the models' drafts whose schema has no head.
+        image : str
+            Series id; raises NotFound if there is none.
         """
-        found = [version for version in self.versions(image) if schema_id in (None, version.schema_id)]
-        heads = {one: self.head(image, schema_id=one) for one in {version.schema_id for version in found}}
-        shown = [
-            version
-            for version in found
-            if version == heads[version.schema_id] or (version.automatic and heads[version.schema_id] is None)
-        ]
-        return shown[-1] if shown else None
+        with self._read() as connection:
+            self._series_row(connection, image)
+            head_of = self._heads(connection, image)
+            query = self._versions_query().where(versions.c.image == image).order_by(versions.c.number)
+            known = [_to_version(row) for row in connection.execute(query).mappings()]
+        found = {
+            version.schema_id: version
+            for version in known
+            if version.id == head_of.get(version.schema_id)
+            or (version.schema_id not in head_of and version.automatic and version.state == "draft")
+        }
+        return sorted(found.values(), key=lambda version: version.number)
+
+    def current(self, image: str, *, schema_id: str | None = None) -> LabelVersion | None:
+        """Return the one that a reader is shown first: a label that a person submitted before a model's draft.
+
+        Parameters
+        ----------
+        image : str
+            Series id; raises NotFound if there is none.
+        schema_id : str, optional
+            Of this schema only; by default of any.
+        """
+        found = [version for version in self.shown(image) if schema_id in (None, version.schema_id)]
+        return max(found, key=lambda version: (version.state != "draft", version.number), default=None)
 
     def changed_images(self, since: tuple[int, int] = (0, 0)) -> tuple[set[str], tuple[int, int]]:
         """Return the images with new versions or events, and the mark to ask with next time.
@@ -130,26 +144,25 @@ class VersionRecords(Database):
     def add_event(self, version_id: str, kind: Literal["state", "note"], value: str, author: str) -> VersionEvent:
         """Append a state or a note to a version.
 
-        A draft that becomes `submitted` (or anything but a draft) may become the head.
+        A draft that becomes `submitted` or `approved` may become the head.
 
         Raises
         ------
         NotFound
             If there is no such version.
         StoreError
-            If the kind or the state is unknown, or a submitted version would become a draft.
+            If the kind or the state is unknown, a submitted version would become a draft, or a draft
+            `returned` or `flagged`: those are said of what was submitted.
         """
         if kind not in ("state", "note"):
             raise StoreError(f"an event is of kind 'state' or 'note', got {kind!r}", code="bad_event")
         if kind == "state" and value not in get_args(VersionState):
             raise StoreError(f"a state is one of {list(get_args(VersionState))}, got {value!r}", code="bad_event")
         with self._write() as connection:
+            self._series_row(connection, self._version_row(connection, version_id)["image"], lock=True)
             row = self._version_row(connection, version_id)
-            self._series_row(connection, row["image"], lock=True)
-            if kind == "state" and value == "draft" and row["state"] != "draft":
-                raise StoreError(
-                    f"version {version_id!r} is {row['state']}; it cannot become a draft", code="bad_event"
-                )
+            if kind == "state":
+                _check_step(version_id, row["state"], value)
             event = self._insert_event(connection, version_id, kind, value, author)
             if kind == "state" and row["state"] == "draft" and value != "draft":
                 self._move_head(connection, row)
@@ -171,27 +184,29 @@ class VersionRecords(Database):
         connection.execute(insert(events).values(values))
         return event
 
-    def _head_id(self, connection: Connection, image: str, schema_id: str) -> str | None:
-        query = select(heads.c.version).where(
-            heads.c.tenant == self._tenant, heads.c.image == image, heads.c.schema_id == schema_id
-        )
-        return connection.execute(query).scalar_one_or_none()
+    def _heads(self, connection: Connection, image: str) -> dict[str, str]:
+        query = select(heads.c.schema_id, heads.c.version).where(heads.c.tenant == self._tenant, heads.c.image == image)
+        return {row.schema_id: row.version for row in connection.execute(query)}
 
-    def _anchor(self, connection: Connection, version_id: str | None) -> str | None:
-        """Return the version itself, or for a draft the first version below it that is not one."""
-        while version_id is not None:
-            row = self._version_row(connection, version_id)
-            if row["state"] != "draft":
-                return version_id
-            version_id = row["parent"]
-        return None
+    def _head_id(self, connection: Connection, image: str, schema_id: str) -> str | None:
+        return self._heads(connection, image).get(schema_id)
+
+    def _anchors(self, connection: Connection, row: Any) -> set[str | None]:
+        """Return the parents of a version; of a parent that is a draft, its parents in its place."""
+        found: set[str | None] = set()
+        waiting = _parents(row)
+        while waiting:
+            parent = waiting.pop()
+            below = self._version_row(connection, parent) if parent is not None else None
+            if below is not None and below["state"] == "draft":
+                waiting += _parents(below)
+            else:
+                found.add(parent)
+        return found
 
     def _follows_head(self, connection: Connection, row: Any, head: str | None) -> bool:
         """Whether a version with the parents of `row` comes directly after `head`."""
-        anchors = {self._anchor(connection, row["parent"])}
-        if row["merged"] is not None:
-            anchors.add(self._anchor(connection, row["merged"]))
-        return head in anchors
+        return head in self._anchors(connection, row)
 
     def _move_head(self, connection: Connection, row: Any) -> None:
         image, schema_id = row["image"], row["schema_id"]
@@ -225,6 +240,17 @@ class VersionRecords(Database):
             .join(schemas, schemas.c.digest == versions.c.schema_digest)
             .where(versions.c.tenant == self._tenant)
         )
+
+
+def _parents(row: Any) -> list[str | None]:
+    return [row["parent"], *([row["merged"]] if row["merged"] is not None else [])]
+
+
+def _check_step(version_id: str, state: str, value: str) -> None:
+    if value == "draft" and state != "draft":
+        raise StoreError(f"version {version_id!r} is {state}; it cannot become a draft", code="bad_event")
+    if state == "draft" and value not in ("draft", "submitted", "approved"):
+        raise StoreError(f"version {version_id!r} is a draft; submit it before it is {value}", code="bad_event")
 
 
 def _to_version(row: RowMapping) -> LabelVersion:

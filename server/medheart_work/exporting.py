@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from medheart.errors import MedHeartError, NotFound
@@ -21,6 +21,7 @@ __all__ = [
     "export_named",
     "export_version",
     "keep_dicom_seg",
+    "places",
     "write_label",
 ]
 
@@ -113,9 +114,9 @@ def keep_dicom_seg(store: Store, version_id: str) -> Document:
 
 
 def export_named(store: Store, name: str, folder: Path) -> list[Path]:
-    """Export a version, or the current label of a series or of every series of a study.
+    """Export a version, or what is shown of a series or of every series of a study.
 
-    Each study gets a folder; where several series have labels, each gets one inside.
+    Each study gets a folder; where it has several labels, each gets one inside.
 
     Raises
     ------
@@ -125,15 +126,26 @@ def export_named(store: Store, name: str, folder: Path) -> list[Path]:
     versions = _versions_named(store, name)
     if not versions:
         raise NotFound(f"{name!r} has no label version to export")
+    study = store.series(versions[0].image).study
     files = []
-    for version in versions:
-        home = folder / store.series(version.image).study
-        files += export_version(store, version.id, home if len(versions) == 1 else home / version.image)
+    for version, place in places(folder / study, versions):
+        files += export_version(store, version.id, place)
     return files
 
 
+def places(folder: Path, versions: Sequence[LabelVersion]) -> Iterator[tuple[LabelVersion, Path]]:
+    """Yield each version with the folder for its files: `folder`, or where there are several, one inside.
+
+    It is named by the image, and where an image has several labels by the number of the version too.
+    """
+    images = [version.image for version in versions]
+    for version in versions:
+        own = version.image if images.count(version.image) == 1 else f"{version.image}-v{version.number}"
+        yield version, folder if len(versions) == 1 else folder / own
+
+
 def _versions_named(store: Store, name: str) -> list[LabelVersion]:
-    for find in (_labels_of_study, _labels_of_series):
+    for find in (_labels_of_study, Store.shown):
         try:
             return find(store, name)
         except NotFound:
@@ -142,9 +154,4 @@ def _versions_named(store: Store, name: str) -> list[LabelVersion]:
 
 
 def _labels_of_study(store: Store, name: str) -> list[LabelVersion]:
-    return [label for series in store.study(name).series for label in _labels_of_series(store, series.id)]
-
-
-def _labels_of_series(store: Store, name: str) -> list[LabelVersion]:
-    label = store.current(name)
-    return [] if label is None else [label]
+    return [label for series in store.study(name).series for label in store.shown(series.id)]

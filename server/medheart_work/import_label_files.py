@@ -13,13 +13,13 @@ import numpy as np
 
 from medheart.errors import GeometryError, ImageRejected, SchemaError
 from medheart.geometry import Geometry
-from medheart.records import Series
+from medheart.records import LabelVersion, Series
 from medheart.volume import Volume
 from medheart_io import Candidate
 from medheart_store import Store
 from medheart_work.measuring import read_label_file
 
-__all__ = ["AS_IMAGE", "import_label_file", "looks_like_labels"]
+__all__ = ["AS_IMAGE", "import_label_file", "looks_like_labels", "told"]
 
 AS_IMAGE = "as-image"
 """Choice that imports what looks like a label map as an image."""
@@ -54,7 +54,9 @@ def looks_like_labels(volume: Volume) -> bool:
     return not labelled.any() or bool((left == right)[labelled].mean() >= _ALIKE)
 
 
-def import_label_file(store: Store, candidate: Candidate, images: Mapping[str, str]) -> tuple[Candidate, str]:
+def import_label_file(
+    store: Store, candidate: Candidate, images: Mapping[str, str]
+) -> tuple[Candidate, LabelVersion | None]:
     """Keep a label file as a version of its image.
 
     Parameters
@@ -66,8 +68,8 @@ def import_label_file(store: Store, candidate: Candidate, images: Mapping[str, s
 
     Returns
     -------
-    Candidate, str
-        The candidate with its answer, and the series id; empty where it was not taken. Without an image
+    Candidate, LabelVersion or None
+        The candidate with its answer, and the version; None where it was not taken. Without an image
         on its grid, or with several of different studies, a person is asked.
     """
     path, grid = candidate.path, candidate.geometry
@@ -77,17 +79,23 @@ def import_label_file(store: Store, candidate: Candidate, images: Mapping[str, s
         why = f"{len(found)} images on its grid came with it" if found else "no image on its grid came with it"
         message = f"{path.name}: looks like a label map, and {why}; give it together with its own image"
         choices = {AS_IMAGE: "import it as an image all the same"}
-        return replace(candidate, status="needs_choice", code="label_map", message=message, choices=choices), ""
+        return replace(candidate, status="needs_choice", code="label_map", message=message, choices=choices), None
     series = found[0]
     try:
         labels = read_label_file(candidate.files[0], like=store.volume(series.id))
     except (ImageRejected, GeometryError, SchemaError) as error:
-        return replace(candidate, status="rejected", code=error.code, message=error.message), ""
+        return replace(candidate, status="rejected", code=error.code, message=error.message), None
     key = f"import-{series.id}-{labels.digest[:32]}"
     version = store.add_version(labels, image=series.id, author="import", origin="imported", key=key)
-    message = f"labels of {series.id}, version {version.number}"
-    kept = replace(candidate, status="accepted", code="labels", kind="segmentation", message=message)
-    return kept, series.id
+    kept = replace(candidate, status="accepted", code="labels", kind="segmentation", message=told(store, version))
+    return kept, version
+
+
+def told(store: Store, version: LabelVersion) -> str:
+    """Return what the importer is told of the labels that came; those that came earlier stay where they are."""
+    head = store.head(version.image, schema_id=version.schema_id)
+    beside = f", beside version {head.number}, which stays the current one" if head and head.id != version.id else ""
+    return f"labels of {version.image}, version {version.number}{beside}"
 
 
 def _on_grid(name: str, grid: Geometry, images: Sequence[tuple[Series, str]]) -> list[Series]:

@@ -11,17 +11,21 @@ from typing import Any
 import pydicom
 
 from medheart.errors import GeometryError, ImageRejected, SchemaError
+from medheart.records import LabelVersion
 from medheart.schema import Code, LabelClass, LabelSchema, load_schema, schema_ids
 from medheart.volume import LabelMap
 from medheart_io import Candidate, read_dicom_seg
 from medheart_io.dicom_file import open_dicom
 from medheart_store import Store
 from medheart_work.colors import color_of
+from medheart_work.import_label_files import told
 
 __all__ = ["import_segmentation", "stated_schema"]
 
 
-def import_segmentation(store: Store, candidate: Candidate, images: Mapping[str, str]) -> tuple[Candidate, str]:
+def import_segmentation(
+    store: Store, candidate: Candidate, images: Mapping[str, str]
+) -> tuple[Candidate, LabelVersion | None]:
     """Keep a DICOM SEG as a version of the image that it refers to.
 
     Parameters
@@ -33,8 +37,8 @@ def import_segmentation(store: Store, candidate: Candidate, images: Mapping[str,
 
     Returns
     -------
-    Candidate, str
-        The candidate with its answer, and the series id; empty where it was not taken.
+    Candidate, LabelVersion or None
+        The candidate with its answer, and the version; None where it was not taken.
     """
     (path,) = candidate.files[:1]
     try:
@@ -42,10 +46,10 @@ def import_segmentation(store: Store, candidate: Candidate, images: Mapping[str,
         image = images.get(_referenced(header), "")
         if not image:
             message = f"{path.name}: its image is not among those imported"
-            return replace(candidate, status="rejected", code="image_missing", message=message), ""
+            return replace(candidate, status="rejected", code="image_missing", message=message), None
         labels = _read(path, header, store.volume(image).geometry)
     except (ImageRejected, GeometryError, SchemaError) as error:
-        return replace(candidate, status="rejected", code=error.code, message=error.message), ""
+        return replace(candidate, status="rejected", code=error.code, message=error.message), None
     version = store.add_version(
         labels,
         image=image,
@@ -54,8 +58,8 @@ def import_segmentation(store: Store, candidate: Candidate, images: Mapping[str,
         meta={"algorithm_types": sorted({str(item.SegmentAlgorithmType) for item in header.SegmentSequence})},
         key=f"import-{image}-{labels.digest[:32]}",
     )
-    message = f"labels of {image}, version {version.number}"
-    return replace(candidate, status="accepted", code="labels", message=message, geometry=labels.geometry), image
+    message = told(store, version)
+    return replace(candidate, status="accepted", code="labels", message=message, geometry=labels.geometry), version
 
 
 def stated_schema(header: Any) -> LabelSchema:
@@ -107,8 +111,11 @@ def _referenced(header: Any) -> str:
 
 
 def _code(sequence: Any) -> Code:
+    """Return a coded entry; codes of more than 16 characters and URNs stand in attributes of their own (PS3.3, 8.1)."""
     item = sequence[0]
-    return Code(str(item.CodingSchemeDesignator), str(item.CodeValue), str(item.CodeMeaning))
+    values = (item.get(name) for name in ("CodeValue", "LongCodeValue", "URNCodeValue"))
+    value = next((str(value) for value in values if value), "")
+    return Code(str(item.get("CodingSchemeDesignator", "")), value, str(item.get("CodeMeaning", "")))
 
 
 def _optional(sequence: Any) -> Code | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from medheart.errors import Conflict, ImageRejected, NeedsChoice
-from medheart.records import Series, Study
+from medheart.records import LabelVersion, Series, Study
 from medheart.settings import Settings
 from medheart.volume import Volume
 from medheart_io import Candidate, load, scan, unpack_zip
@@ -46,11 +46,14 @@ class ImportedCase:
         What was found; `status`, `code` and `message` are those of the whole import.
     study, series : str
         Ids in the store; empty in a dry run and where it was not accepted.
+    version : str
+        Id of the label version; empty where the case is an image.
     """
 
     candidate: Candidate
     study: str = ""
     series: str = ""
+    version: str = ""
 
     @property
     def accepted(self) -> bool:
@@ -59,7 +62,7 @@ class ImportedCase:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-serialisable dict without identity."""
-        return {**self.candidate.to_dict(), "study": self.study, "series": self.series}
+        return {**self.candidate.to_dict(), "study": self.study, "series": self.series, "version": self.version}
 
 
 def import_paths(
@@ -190,14 +193,12 @@ class _Importer:
         """Give a label map that came as a file to its image; all images are in the store by now."""
         if case.candidate.code != _LABEL_FILE:
             return case
-        answer, image = import_label_file(self.store, case.candidate, self.names)
-        return ImportedCase(answer, self.store.series(image).study if image else "", image)
+        return self._labels(*import_label_file(self.store, case.candidate, self.names))
 
     def take(self, candidate: Candidate) -> ImportedCase:
         """Import one case; whatever is wrong with it becomes part of the answer."""
         if candidate.kind == "segmentation":
-            answer, image = import_segmentation(self.store, candidate, self.images)
-            return ImportedCase(answer, self.store.series(image).study if image else "", image)
+            return self._labels(*import_segmentation(self.store, candidate, self.images))
         if candidate.status == "rejected":
             return ImportedCase(candidate)
         try:
@@ -212,6 +213,11 @@ class _Importer:
         if isinstance(candidate.source, Path) and AS_IMAGE not in self.choices and looks_like_labels(volume):
             return ImportedCase(replace(candidate, code=_LABEL_FILE, geometry=volume.geometry))
         return self._keep(candidate, volume)
+
+    def _labels(self, answer: Candidate, version: LabelVersion | None) -> ImportedCase:
+        if version is None:
+            return ImportedCase(answer)
+        return ImportedCase(answer, self.store.series(version.image).study, version.image, version.id)
 
     def _keep(self, candidate: Candidate, volume: Volume) -> ImportedCase:
         study = self._study(candidate, volume)

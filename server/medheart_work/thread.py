@@ -22,7 +22,7 @@ from medheart_measure import MeasurementTable
 from medheart_models.fit import TaskChoice
 from medheart_models.tasks import load_task
 from medheart_store import Store
-from medheart_work.exporting import export_version
+from medheart_work.exporting import export_version, places
 from medheart_work.files import write_whole
 from medheart_work.importing import ImportedCase, Progress, import_paths, look_at
 from medheart_work.measuring import measure_version
@@ -46,7 +46,7 @@ class StudyResult:
     choice : TaskChoice
         Task, inputs and reasons; false where no task fits.
     versions : tuple of LabelVersion
-        The new version; where no task fits, the newest of the series that were given.
+        The new version; where no task fits, the labels that came now, else what is shown of the series given.
     tables : tuple of MeasurementTable
         One per version.
     files : tuple of pathlib.Path
@@ -144,13 +144,13 @@ def run_thread(
     seconds: dict[str, float] = {}
     with _timed(seconds, "import"):
         cases = import_paths(store, settings, paths, choices=choices, one_study=True, progress=way.progress)
-    studies: dict[str, list[str]] = {}
+    studies: dict[str, list[ImportedCase]] = {}
     for case in cases:
         if case.accepted:
-            studies.setdefault(case.study, []).append(case.series)
+            studies.setdefault(case.study, []).append(case)
     if not studies:
         raise _refusal(cases, choices)
-    results = [way.go(study, series) for study, series in studies.items()]
+    results = [way.go(study, given) for study, given in studies.items()]
     return cases, tuple(replace(result, seconds={**seconds, **result.seconds}) for result in results)
 
 
@@ -163,8 +163,9 @@ class _Way:
     language: str
     progress: Progress
 
-    def go(self, study_id: str, given: Sequence[str]) -> StudyResult:
-        """Take one study that is in the store, of which these series were given now."""
+    def go(self, study_id: str, cases: Sequence[ImportedCase]) -> StudyResult:
+        """Take one study that is in the store, of which these cases were given now."""
+        given = [case.series for case in cases]
         seconds: dict[str, float] = {}
         study = self.store.study(study_id)
         self.progress("plan", 0, 0)
@@ -174,10 +175,10 @@ class _Way:
             with _timed(seconds, "segment"):
                 versions = [self._segment(choice)]
         else:
-            versions = [label for one in dict.fromkeys(given) if (label := self.store.current(one)) is not None]
+            versions = self._labels_of(cases)
         folder = self.output / study_id
         tables, files = [], []
-        for version in versions:
+        for version, place in places(folder, versions):
             self.progress("measure", 0, 0)
             with _timed(seconds, "measure"):
                 tables.append(measure_version(self.store, version.id))
@@ -186,13 +187,17 @@ class _Way:
                 report_version(self.store, version.id, language=self.language, choice=choice, table=tables[-1])
             self.progress("export", 0, 0)
             with _timed(seconds, "export"):
-                files += export_version(
-                    self.store, version.id, folder if len(versions) == 1 else folder / version.image
-                )
+                files += export_version(self.store, version.id, place)
         if not versions:
             with _timed(seconds, "report"):
                 files += self._unsegmented(study_id, choice, given, folder)
         return StudyResult(study_id, choice, tuple(versions), tuple(tables), tuple(files), seconds)
+
+    def _labels_of(self, cases: Sequence[ImportedCase]) -> list[LabelVersion]:
+        came = dict.fromkeys(case.version for case in cases if case.version)
+        if came:
+            return [self.store.version(version) for version in came]
+        return [label for one in dict.fromkeys(case.series for case in cases) for label in self.store.shown(one)]
 
     def _segment(self, choice: TaskChoice) -> LabelVersion:
         assert choice.task is not None

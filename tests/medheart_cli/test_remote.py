@@ -95,7 +95,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Elsewher
     folder = tmp_path_factory.mktemp("guarded")
     settings = Settings(home=folder / "home", label_port=free_port(), service_port=free_port())
     made = a_store(settings, a_series(folder / "dicom", seed=2))
-    keys = {role: Access.open(settings).keys.add(role, role) for role in ("user", "annotator", "admin")}
+    keys = {role: Access.open(settings).keys.add(role, role) for role in ("user", "annotator", "reviewer", "admin")}
     parts = tuple(replace(part) for part in PARTS if part.name == "service")
     with Supervisor(settings, parts=parts, deadline_s=120) as supervisor:
         supervisor.start()
@@ -398,6 +398,9 @@ def test_keys_open_what_their_role_may_do(
     assert call("versions", "restore", service.older, key=keys["annotator"]).json["author"] == "annotator"
     assert call("versions", "mark", service.older, "flagged", key=keys["annotator"]).json["state"] == "flagged"
     refused = call("versions", "mark", service.older, "approved", key=keys["annotator"])
+    assert (refused.code, "reviewer" in refused.err) == (1, True)
+    assert call("versions", "mark", service.older, "approved", key=keys["reviewer"]).json["state"] == "approved"
+    refused = call("versions", "mark", service.older, "submitted", key=keys["annotator"])
     assert (refused.code, "reviewer" in refused.err) == (1, True)
     refused = call("train", "hippocampus", "--data", pair[0].parent, key=keys["annotator"])
     assert (refused.code, "admin" in refused.err) == (1, True)

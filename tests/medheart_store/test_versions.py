@@ -179,8 +179,27 @@ def test_what_a_model_made_is_shown_until_a_person_submits(store: Store, label: 
     _add(store, label(LIVER), state="draft", origin="liver@2")
     assert store.current("image-1") == edited, "a model takes no label's place"
     other = _add(store, replace(label(LIVER), schema=replace(schema, id="other")), state="draft", origin="other@1")
-    assert store.current("image-1") == other, "of another schema it is the only one"
-    assert store.current("image-1", schema_id="liver-tumour") == edited
+    assert store.shown("image-1") == [edited, other], "of another schema it is the only one"
+    assert store.current("image-1") == edited, "what a person submitted comes before it"
+    assert store.current("image-1", schema_id="other") == other
+
+
+def test_a_draft_is_submitted_before_it_is_returned(store: Store, label: Make) -> None:
+    made = _add(store, label(LIVER), state="draft", origin="liver@1")
+    for state in ("returned", "flagged"):
+        with pytest.raises(StoreError, match="submit it"):
+            store.add_event(made.id, "state", state, "bob")
+    assert store.head("image-1") is None
+    store.add_event(made.id, "state", "approved", "bob")
+    assert store.head("image-1").id == made.id
+
+
+def test_a_label_made_on_a_merge_that_is_a_draft_follows_the_head_that_it_merged(store: Store, label: Make) -> None:
+    head = _add(store, label(LIVER))
+    branch = _add(store, label(TUMOUR))
+    merge = _add(store, label(LIVER, TUMOUR), parents=[branch.id, head.id], state="draft")
+    done = _add(store, label(LIVER, TUMOUR), base=merge.id)
+    assert store.head("image-1") == done
 
 
 def test_drafts_do_not_move_the_head_until_submitted(store: Store, label: Make) -> None:

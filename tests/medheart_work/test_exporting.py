@@ -56,15 +56,16 @@ def test_a_study_and_its_series_export_the_same(store: Store, version: LabelVers
     assert [path.relative_to(tmp_path / "a") for path in by_study] == [p.relative_to(tmp_path / "b") for p in by_series]
 
 
-def test_where_nobody_submitted_the_draft_of_a_model_is_exported(
+def test_a_submitted_label_and_the_draft_of_another_model_are_both_exported(
     store: Store, version: LabelVersion, tmp_path: Path
 ) -> None:
     labels = store.labels(version.id)
     other = replace(labels, schema=replace(labels.schema, id="other"))
     made = store.add_version(other, image=version.image, author="a", origin="other@1", state="draft")
-    files = export_named(store, version.image, tmp_path)
-    table = json.loads(next(file for file in files if file.name == "measurements.json").read_text(encoding="utf-8"))
-    assert table["source"] == made.id
+    tables = [file for file in export_named(store, version.image, tmp_path) if file.name == "measurements.json"]
+    sources = {json.loads(file.read_text(encoding="utf-8"))["source"] for file in tables}
+    assert sources == {version.id, made.id}
+    assert len({file.parent for file in tables}) == 2
 
 
 def test_unknown_name_and_ending_are_said(store: Store, version: LabelVersion, tmp_path: Path) -> None:

@@ -53,6 +53,19 @@ def test_named_segments_keep_their_schema(
     assert store.head(image.series, schema_id="hippocampus") is not None
 
 
+def test_a_corrected_label_lies_beside_the_first_and_says_so(
+    store: Store, settings: Settings, oblique: Volume, label: LabelMap, nifti: Write, tmp_path: Path
+) -> None:
+    image = nifti(oblique, "image.nii.gz")
+    _, first = import_paths(store, settings, [write_labels(tmp_path / "label.nii.gz", label), image], one_study=True)
+    other = np.where(label.array == 2, 1, label.array)
+    path = write_labels(tmp_path / "label.nii.gz", label.with_array(other))
+    _, again = import_paths(store, settings, [path, image], one_study=True)
+    assert again.version != first.version
+    assert store.head(again.series).id == first.version
+    assert "version 2, beside version 1, which stays the current one" in again.candidate.message
+
+
 def test_label_alone_is_asked_about(store: Store, settings: Settings, label: LabelMap, tmp_path: Path) -> None:
     path = write_labels(tmp_path / "mask.nii.gz", label)
     (case,) = import_paths(store, settings, [path], one_study=True)

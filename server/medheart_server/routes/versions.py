@@ -80,8 +80,9 @@ def list_events(version_id: str, context: InContext) -> dict[str, Any]:
 
 @router.post("/versions/{version_id}/events", status_code=201)
 def add_event(version_id: str, body: Event, context: InContext, who: Annotator) -> dict[str, Any]:
-    """Append a state or a note; `approved` and `returned` are a reviewer's to give."""
-    if body.kind == "state" and body.value in _REVIEWED:
+    """Append a state or a note; `approved` and `returned` are a reviewer's to give, `approved` also to take."""
+    approved = context.store.version(version_id).state == "approved"
+    if body.kind == "state" and (approved or body.value in _REVIEWED):
         who.require("reviewer")
     return asdict(context.store.add_event(version_id, body.kind, body.value, who.name))
 
