@@ -42,13 +42,14 @@ def place(labels: LabelMap, like: Geometry) -> LabelMap:
 def _lattice(source: Geometry, like: Geometry) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     step = np.linalg.inv(like.affine[:3, :3]) @ source.affine[:3, :3]
     whole = np.rint(step)
-    corners = np.array([[0, 0, 0], [n - 1 for n in source.size_ijk]])
-    index = like.lps_to_index(source.index_to_lps(corners))
-    off = np.abs(index - np.rint(index)) * like.spacing
+    last = np.array([n - 1 for n in source.size_ijk])
+    index = like.lps_to_index(source.index_to_lps(np.stack([np.zeros(3), last])))
+    # Beside the lattice at the first voxel, and what each step adds to it up to the farthest corner.
+    off = (np.abs(index[0] - np.rint(index[0])) + np.abs(step - whole) @ last) * like.spacing
     if not (np.abs(whole).sum(axis=0) == 1).all() or not (np.abs(whole).sum(axis=1) == 1).all():
         raise GeometryError("the label map's voxels have another size or direction than the image's")
     if off.max() > _TOLERANCE_MM:
-        raise GeometryError(f"the label map's voxels lie {off.max():.3f} mm beside those of the image")
+        raise GeometryError(f"the label map's voxels lie up to {off.max():.3f} mm beside those of the image")
     order = [int(np.argmax(np.abs(whole[row]))) for row in range(3)]
     axes = tuple(2 - order[2 - n] for n in range(3))
     signs = tuple(int(whole[2 - n, order[2 - n]]) for n in range(3))

@@ -92,3 +92,26 @@ def test_placing_refuses_what_does_not_coincide(labels: LabelMap) -> None:
     smaller = Geometry((5, 6, 3), labels.geometry.affine)
     with pytest.raises(GeometryError, match="outside the image"):
         place(labels, smaller)
+
+
+def test_placing_refuses_other_steps_that_meet_at_the_ends(tmp_path: Path, labels: LabelMap) -> None:
+    """41 slices of 1.25 mm begin and end with 51 slices of 1 mm, and lie beside them in between."""
+    like = Geometry.from_parts(shape=(51, 6, 7), spacing=(1, 1, 1))
+    array = np.zeros((41, 6, 7), dtype=np.uint8)
+    array[20, 3, 3] = 7
+    thick = LabelMap(array, Geometry.from_parts(shape=array.shape, spacing=(1, 1, 1.25)), labels.schema)
+    with pytest.raises(GeometryError, match=r"10\.000 mm beside"):
+        read_labels(write_labels(tmp_path / "thick.nii.gz", thick), labels.schema, like=like)
+
+
+def test_placing_refuses_a_grid_turned_about_its_diagonal(labels: LabelMap) -> None:
+    """The first and the last voxel stay where they are, the others do not."""
+    like = Geometry.from_parts(shape=(40, 40, 40), spacing=(1, 1, 1))
+    axis, angle = np.ones(3) / np.sqrt(3), np.radians(5)
+    cross = np.cross(np.eye(3), axis)
+    turn = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    turned = Geometry.from_parts(shape=like.shape, spacing=(1, 1, 1), direction=turn)
+    corners = turned.index_to_lps([[0, 0, 0], [39, 39, 39]])
+    np.testing.assert_allclose(corners, [[0, 0, 0], [39, 39, 39]], atol=1e-9)
+    with pytest.raises(GeometryError, match="beside"):
+        place(LabelMap(np.zeros(like.shape, dtype=np.uint8), turned, labels.schema), like)
