@@ -1,4 +1,4 @@
-"""Unpacking an uploaded zip: limited, flat names of our own, nothing outside the folder."""
+"""Unpacking an uploaded zip: limited in number and size, under its own names, nothing outside the folder."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ _MAX_TOTAL = 8 * 2**30
 _RATIO = 200
 _ALLOWANCE = 256 * 2**20
 _CHUNK = 2**20
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+"""The only ones that `zipfile` inflates piece by piece; of the others one read gives a whole member."""
 
 
 def unpack_zip(path: Path, folder: Path) -> list[Path]:
@@ -60,6 +62,9 @@ def _inner_path(member: zipfile.ZipInfo, path: Path) -> Path:
         raise reject(path, "holds a link", "outside_path")
     if member.flag_bits & 1:
         raise reject(path, "is encrypted", "bad_archive")
+    if member.compress_type not in _METHODS:
+        text = f"is compressed by method {member.compress_type}, expected stored (0) or deflated (8)"
+        raise reject(path, text, "bad_archive")
     if member.filename.lower().endswith(".zip"):
         raise reject(path, "holds another zip", "bad_archive")
     return Path(*[part for part in parts if part not in {"", "."}])

@@ -78,3 +78,14 @@ def test_damaged(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(ImageRejected) as caught:
         unpack_zip(path, folder)
     assert caught.value.code == "unreadable"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_inflate_a_member_at_once_are_refused(method: int, tmp_path: Path, folder: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", method) as target:
+        target.writestr("a.dcm", bytes(2**16))
+    with pytest.raises(ImageRejected, match=f"method {method}") as caught:
+        unpack_zip(path, folder)
+    assert caught.value.code == "bad_archive"
+    assert not list(folder.iterdir())
