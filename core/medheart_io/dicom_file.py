@@ -33,7 +33,8 @@ _UNDEFINED = 0xFFFFFFFF
 _MAX_FRAMES = 65536
 _MAX_READS = 2_000_000
 _LEAST_ENCODED = 8
-_PIXEL_ELEMENTS = {0x0008, 0x0009, 0x0010}
+_PIXEL_ELEMENTS = {0x0008: "OF", 0x0009: "OD", 0x0010: "OW"}
+"""Float, double float and integer pixels, each with its VR where the file does not spell it out."""
 _TEXTS = (
     "SOPClassUID",
     "SOPInstanceUID",
@@ -80,6 +81,7 @@ _FRAME_TAGS = (
     "TriggerTime",
     "RescaleSlope",
     "RescaleIntercept",
+    "ModalityLUTSequence",
     "WindowCenter",
     "WindowWidth",
     "SharedFunctionalGroupsSequence",
@@ -262,7 +264,8 @@ def _pixel_element(stream: BinaryIO, dataset: Any) -> tuple[int, int, str]:
     if len(head) < (8 if implicit else 12) or tag[0] != 0x7FE0 or tag[1] not in _PIXEL_ELEMENTS:
         return 0, 0, ""
     length = int.from_bytes(head[-4:], order)
-    return stream.tell(), -1 if length == _UNDEFINED else length, "OW" if implicit else head[4:6].decode("latin-1")
+    vr = _PIXEL_ELEMENTS[tag[1]] if implicit else head[4:6].decode("latin-1")
+    return stream.tell(), -1 if length == _UNDEFINED else length, vr
 
 
 def _check_length(file: DicomFile, count: int, size: int) -> None:

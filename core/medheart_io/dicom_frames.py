@@ -69,8 +69,11 @@ def frames_of(dataset: Any, count: int, path: Path) -> tuple[Frame, ...]:
     Raises
     ------
     ImageRejected
-        `bad_header`, `bad_spacing`, `not_finite`.
+        `bad_header`, `bad_spacing`, `not_finite`, `unsupported_type`.
     """
+    if dataset.get("ModalityLUTSequence"):
+        text = "gives its values by a table (ModalityLUTSequence), expected RescaleSlope and RescaleIntercept"
+        raise reject(path, text, "unsupported_type")
     shared = _first(dataset, "SharedFunctionalGroupsSequence")
     groups = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])
     if groups and len(groups) != count:
@@ -101,13 +104,15 @@ def _frame(dataset: Any, index: int, group: Any, shared: Any, path: Path) -> Fra
         check_origin(position, path)
     if abs(slope[0]) > _MAX_SCALE or abs(intercept[0]) > _MAX_SCALE:
         raise reject(path, f"rescales by {slope[0]} and {intercept[0]}, which is out of range", "bad_header")
+    if slope[0] == 0:
+        raise reject(path, "has RescaleSlope 0, which makes all values one", "bad_header")
     return Frame(
         path,
         index,
         position,
         numbers("PlaneOrientationSequence", "ImageOrientationPatient", 6),
         None if spacing is None else check_spacing(spacing, path),
-        slope[0] or 1.0,
+        slope[0],
         intercept[0],
         thickness[0] if thickness and 0 < thickness[0] <= MAX_SPACING_MM else None,
         _apart(dataset, group),

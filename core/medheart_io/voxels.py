@@ -152,6 +152,8 @@ def _finite(array: NDArray[Any], choices: frozenset[str], path: Path) -> NDArray
 def rescale(array: NDArray[Any], slope: float, intercept: float) -> NDArray[Any]:
     """Return `array * slope + intercept`: int16 where that is exact and fits, float32 otherwise.
 
+    Of complex numbers both parts are rescaled (nifti1.h), and they stay complex.
+
     Parameters
     ----------
     array : numpy.ndarray
@@ -164,6 +166,8 @@ def rescale(array: NDArray[Any], slope: float, intercept: float) -> NDArray[Any]
         if min(ends) >= -(2**15) and max(ends) < 2**15:
             return (array.astype(np.int32) * int(slope) + int(intercept)).astype(np.int16)
     with np.errstate(over="ignore"):
+        if array.dtype.kind == "c":
+            return array * np.float64(slope) + complex(intercept, intercept)
         return (array * np.float64(slope) + np.float64(intercept)).astype(np.float32)
 
 

@@ -45,6 +45,8 @@ BAD_IN_EVERY_FILE = [
     ({"ImageOrientationPatient": None}, "missing_orientation"),
     ({"RescaleSlope": b"nan"}, "not_finite"),
     ({"RescaleSlope": b"1e30"}, "bad_header"),
+    ({"RescaleSlope": b"0"}, "bad_header"),
+    ({"ModalityLUTSequence": [pydicom.Dataset()]}, "unsupported_type"),
     ({"RescaleIntercept": b"-inf"}, "not_finite"),
     ({"Rows": 65535}, "bad_shape"),
     ({"Rows": 0}, "bad_shape"),

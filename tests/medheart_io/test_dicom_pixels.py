@@ -107,3 +107,19 @@ def test_unknown_compression_is_named(series: list[Path]) -> None:
     with pytest.raises(ImageRejected, match=r"1\.2\.840\.10008\.1\.2\.4\.100") as caught:
         read_image(series[0])
     assert caught.value.code == "unsupported_compression"
+
+
+@pytest.mark.parametrize(("keyword", "kind"), [("FloatPixelData", "f4"), ("DoubleFloatPixelData", "f8")])
+def test_float_pixels_in_implicit_files_are_floats(keyword: str, kind: str, series: list[Path]) -> None:
+    """An implicit file does not spell out the VR: the tag says what the pixels are."""
+    values = np.linspace(-3.25, 7.5, 120, dtype=kind).reshape(12, 10)
+    for path in series:
+        dataset = pydicom.dcmread(path)
+        del dataset.PixelData
+        for name in ("RescaleSlope", "RescaleIntercept", "BitsStored", "HighBit", "PixelRepresentation"):
+            dataset.pop(pydicom.tag.Tag(name), None)
+        dataset.BitsAllocated = 8 * values.itemsize
+        setattr(dataset, keyword, values.tobytes())
+        dataset.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+        dataset.save_as(path)
+    np.testing.assert_array_equal(read_image(series[0].parent).array[3], values.astype(np.float32))

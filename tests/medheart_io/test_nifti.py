@@ -223,3 +223,13 @@ def test_written_bytes_depend_on_the_volume_only(tmp_path: Path, volume: Volume)
     one = write_volume(tmp_path / "one.nii.gz", volume).read_bytes()
     assert write_volume(tmp_path / "two.nii.gz", volume).read_bytes() == one
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["one.nii.gz", "two.nii.gz"]
+
+
+def test_both_parts_of_complex_voxels_are_scaled(tmp_path: Path) -> None:
+    """nifti1.h: slope and intercept hold for the real and for the imaginary part."""
+    image = nibabel.Nifti1Image(np.full((2, 3, 4), 3 + 4j, dtype=np.complex64), np.eye(4))
+    nibabel.save(image, tmp_path / "complex.nii")
+    patch(tmp_path / "complex.nii", scl_slope=2, scl_inter=0)
+    assert (read_image(tmp_path / "complex.nii", choice="magnitude").array == 10).all()
+    patch(tmp_path / "complex.nii", scl_slope=1, scl_inter=9)
+    np.testing.assert_allclose(read_image(tmp_path / "complex.nii", choice="magnitude").array, np.hypot(12, 13))
