@@ -1,8 +1,9 @@
 """Warm processes that decode compressed DICOM frames.
 
-Concurrency: a `DecoderPool` owns its workers. `_idle` holds those that nobody uses; a thread takes one out
-of it, alone talks to it, and puts it back. `_lock` guards the count of workers and is never held while
-waiting for one. A worker that dies, hangs or answers nonsense is killed and replaced.
+Concurrency: a `DecoderPool` owns its workers. `_idle` holds one place for each that may run: the worker that
+nobody uses, or None where it is still to be started. A thread takes a place out of it, alone talks to its
+worker, and puts the place back. `_lock` guards the count of workers and is never held while waiting for a
+place. A worker that dies, hangs or answers nonsense is killed, and its place is empty again.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import queue
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ _CPU_SECONDS = 3.0
 _CPU_SECONDS_PER_PIXEL = 2e-6
 _TIMEOUT_S = 300.0
 _MAX_WORKERS = 4
+_ENVIRONMENT = ("DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "SYSTEMROOT")
+_ENVIRONMENT += ("TEMP", "TMP", "TMPDIR")
+"""All that a process which runs codecs on foreign bytes gets to know of this one's environment: no keys."""
 
 
 class DecoderPool:
@@ -49,7 +53,9 @@ class DecoderPool:
         self.size = size
         self._cpu_seconds = cpu_seconds
         self._timeout_s = timeout_s
-        self._idle: queue.LifoQueue[subprocess.Popen[bytes]] = queue.LifoQueue()
+        self._idle: queue.LifoQueue[subprocess.Popen[bytes] | None] = queue.LifoQueue()
+        for _ in range(size):
+            self._idle.put(None)
         self._lock = threading.Lock()
         self._count = 0
 
@@ -75,19 +81,22 @@ class DecoderPool:
         ImageRejected
             `decoder_failed` if the frame cannot be decoded, or its decoder crashes or hangs.
         """
-        worker = self._take()
+        worker, answered = self._take(), False
         timer = threading.Timer(self._timeout_s, worker.kill)
         timer.start()
         try:
             assert worker.stdin is not None and worker.stdout is not None
             send(worker.stdin, {**request, "seconds": self._seconds(request)}, frame)  # type: ignore[arg-type]
             reply, payload = receive(worker.stdout)  # type: ignore[arg-type]
+            answered = True
         except (EOFError, OSError, ValueError) as error:
-            self._drop(worker)
             raise reject(path, "its decoder crashed or took too long", "decoder_failed") from error
         finally:
             timer.cancel()
-        self._idle.put(worker)
+            if answered:
+                self._idle.put(worker)
+            else:
+                self._drop(worker)
         if "error" in reply:
             raise reject(path, f"its pixels cannot be decoded ({reply['error']})", "decoder_failed")
         return np.frombuffer(payload, dtype=np.dtype(reply["dtype"])).reshape(reply["shape"])
@@ -99,42 +108,48 @@ class DecoderPool:
 
     def close(self) -> None:
         """End the idle workers."""
-        while True:
-            try:
-                self._drop(self._idle.get_nowait())
-            except queue.Empty:
-                return
+        idle = []
+        with suppress(queue.Empty):
+            while True:
+                idle.append(self._idle.get_nowait())
+        for worker in idle:
+            if worker is None:
+                self._idle.put(None)
+            else:
+                self._drop(worker)
 
     def _seconds(self, request: dict[str, Any]) -> float:
         return self._cpu_seconds + _CPU_SECONDS_PER_PIXEL * int(request["rows"]) * int(request["columns"])
 
     def _take(self) -> subprocess.Popen[bytes]:
-        with self._lock:
-            start = self._idle.empty() and self._count < self.size
-            self._count += start
-        if not start:
-            return self._idle.get()
-        with ExitStack() as on_error:
-            on_error.callback(self._count_down)
+        worker = self._idle.get()
+        if worker is not None:
+            return worker
+        try:
             worker = _start()
-            on_error.pop_all()
+        except BaseException:
+            self._idle.put(None)
+            raise
+        with self._lock:
+            self._count += 1
         return worker
 
-    def _count_down(self) -> None:
+    def _drop(self, worker: subprocess.Popen[bytes]) -> None:
         with self._lock:
             self._count -= 1
-
-    def _drop(self, worker: subprocess.Popen[bytes]) -> None:
-        self._count_down()
+        # Whoever waits starts another one, even if this one cannot be cleared away.
+        self._idle.put(None)
         worker.kill()
         worker.wait()
         for stream in (worker.stdin, worker.stdout):
             if stream is not None:
-                stream.close()
+                with suppress(BrokenPipeError):
+                    stream.close()
 
 
 def _start() -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
+    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    environment |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "medheart_io.decoder_worker"],
         stdin=subprocess.PIPE,

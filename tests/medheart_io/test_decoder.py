@@ -16,7 +16,7 @@ import pytest
 from pydicom.encaps import generate_frames
 
 from medheart.errors import ImageRejected
-from medheart_io.decoder import DecoderPool
+from medheart_io.decoder import DecoderPool, _start
 from medheart_io.decoder_worker import receive, send
 
 PATH = Path("frame.dcm")
@@ -91,6 +91,7 @@ def test_a_dead_worker_is_replaced(frame: Frame, pool: DecoderPool) -> None:
     request, data, plain = frame
     pool.decode(request, data, PATH)
     worker = pool._idle.get()
+    assert worker is not None
     worker.kill()
     pool._idle.put(worker)
     with pytest.raises(ImageRejected, match="crashed or took too long") as caught:
@@ -121,3 +122,39 @@ def test_a_worker_that_cannot_start_leaves_its_place(frame: Frame, monkeypatch: 
         with pytest.raises(FileNotFoundError):
             pool.decode(request, data, PATH)
     assert pool.workers == 0
+
+
+def test_who_waits_for_a_worker_that_dies_gets_another(frame: Frame) -> None:
+    request, data, plain = frame
+    pool = DecoderPool(1)
+    worker = pool._take()
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(pool.decode, request, data, PATH)
+        pool._drop(worker)
+        assert (waiting.result(timeout=300) == plain).all()
+    pool.close()
+    assert pool.workers == 0
+
+
+def test_an_interrupted_conversation_ends_its_worker(frame: Frame, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer would otherwise be taken for that to the next question."""
+    request, data, _ = frame
+    pool = DecoderPool(1)
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("medheart_io.decoder.receive", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pool.decode(request, data, PATH)
+    assert pool.workers == 0
+
+
+def test_a_worker_knows_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDHEART_KEY", "a-secret-key")
+    worker = _start()
+    try:
+        assert b"a-secret-key" not in Path(f"/proc/{worker.pid}/environ").read_bytes()
+    finally:
+        worker.kill()
+        worker.communicate()
