@@ -21,7 +21,7 @@ from medheart_io.decoder import decoder_pool
 from medheart_io.dicom_file import DicomFile, open_dicom
 from medheart_io.dicom_frames import Frame
 
-__all__ = ["PLUGINS", "read_frames"]
+__all__ = ["PLUGINS", "READ_HERE", "read_frames"]
 
 _RLE = "1.2.840.10008.1.2.5"
 _JPEG = "1.2.840.10008.1.2.4."
@@ -31,6 +31,8 @@ PLUGINS |= {_JPEG + number: "pylibjpeg" for number in ("90", "91", "201", "202",
 """Compressed transfer syntax to the pydicom plug-in that reads it."""
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _NATIVE = {"", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", _BIG_ENDIAN}
+READ_HERE = frozenset(_NATIVE | {_RLE})
+"""Transfer syntaxes that need no foreign codec: they may be read in this process."""
 
 
 def read_frames(files: dict[Path, DicomFile], frames: list[Frame]) -> NDArray[Any]:

@@ -17,6 +17,7 @@ from medheart.volume import LabelMap
 from medheart_io.boundary import reject, rejecting
 from medheart_io.checks import MAX_DIMENSION, grid
 from medheart_io.dicom_file import dcmread, open_dicom
+from medheart_io.dicom_pixels import READ_HERE
 from medheart_io.placing import place
 from medheart_io.sniff import sniff
 from medheart_io.voxels import label_dtype
@@ -45,7 +46,7 @@ def read_dicom_seg(path: str | Path, schema: LabelSchema, *, like: Geometry | No
     Raises
     ------
     ImageRejected
-        `not_a_segmentation`, `fractional`, `overlapping_segments`, `unreadable`, …
+        `not_a_segmentation`, `fractional`, `overlapping_segments`, `unsupported_compression`, `unreadable`, …
     SchemaError
         If a segment is none of the schema's labels; names them.
     """
@@ -77,6 +78,10 @@ def _open(path: Path) -> Any:
     rows, columns, frames = (int(dataset[name].value) for name in ("Rows", "Columns", "NumberOfFrames"))
     if not (0 < rows <= MAX_DIMENSION and 0 < columns <= MAX_DIMENSION and 0 < frames * rows * columns <= _MAX_PIXELS):
         raise reject(path, f"has {frames} frames of {rows} x {columns}", "bad_shape")
+    syntax = str(dataset.file_meta.get("TransferSyntaxUID", ""))
+    if syntax not in READ_HERE:
+        text = f"is compressed as {syntax!r}, a segmentation may be uncompressed, deflated or RLE"
+        raise reject(path, text, "unsupported_compression")
     return highdicom.seg.Segmentation.from_dataset(dataset, copy=False)
 
 

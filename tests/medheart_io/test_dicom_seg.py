@@ -194,3 +194,15 @@ def test_overlapping_segments_are_refused(test_data: Locate) -> None:
     with pytest.raises(ImageRejected, match="overlap") as caught:
         read_labels(path, LabelSchema("o", "1", labels))
     assert caught.value.code == "overlapping_segments"
+
+
+def test_foreign_codecs_are_not_run_on_a_segmentation(source: Path, on_image: LabelMap, tmp_path: Path) -> None:
+    path = write_dicom_seg(tmp_path / "seg.dcm", on_image, origin="manual", source=source)
+    dataset = pydicom.dcmread(path)
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.JPEG2000Lossless
+    dataset.PixelData = pydicom.encaps.encapsulate([b"\xff\x4f\xff\x51" + bytes(60)] * int(dataset.NumberOfFrames))
+    dataset["PixelData"].is_undefined_length = True
+    dataset.save_as(path)
+    with pytest.raises(ImageRejected, match="uncompressed, deflated or RLE") as caught:
+        read_dicom_seg(path, on_image.schema)
+    assert caught.value.code == "unsupported_compression"
