@@ -12,6 +12,8 @@ from medheart_io.dicom_stack import Stack
 
 __all__ = ["free_text", "identity_of", "volume_meta"]
 
+_BETWEEN = r"[\W_]*"
+
 
 def identity_of(file: DicomFile) -> Identity:
     """Return the patient as the header says, names decoded by the header's character set."""
@@ -25,12 +27,27 @@ def identity_of(file: DicomFile) -> Identity:
 
 
 def free_text(file: DicomFile, keyword: str) -> str:
-    """Return a free text of the header without the patient's name, id and birth date."""
+    """Return a free text of the header without the patient's name, id and birth date.
+
+    Family and given name go together, in either order and however they are apart, and each alone where it has
+    two characters or more: one Chinese character names nobody, but is part of words such as 平扫 (plain scan).
+    """
     text, who = file.text(keyword), identity_of(file)
-    words = [who.patient_id, who.birth_date, file.text("AccessionNumber"), *re.split(r"[\^=\s]+", who.name), who.name]
-    for word in sorted({w for w in words if len(w) > 1}, key=len, reverse=True):
-        text = re.sub(re.escape(word), "…", text, flags=re.IGNORECASE)
+    names = [[re.escape(part) for part in re.split(r"[\^\s]+", spelling) if part] for spelling in who.name.split("=")]
+    whole = [_BETWEEN.join(order) for name in names for order in (name, name[::-1]) if len("".join(name)) > 1]
+    words = [who.patient_id, file.text("AccessionNumber"), *re.split(r"[\^=\s]+", who.name)]
+    parts = [re.escape(word) for word in words if len(word) > 1]
+    for pattern in [*_dates(who.birth_date), *sorted({*whole, *parts}, key=len, reverse=True)]:
+        text = re.sub(pattern, "…", text, flags=re.IGNORECASE)
     return text.strip(" _-")
+
+
+def _dates(date: str) -> list[str]:
+    """Return patterns of a DICOM date: `19600102`, `1960-01-02`, `1960.1.2`, `1960年1月2日`."""
+    digits = re.sub(r"\D", "", date)
+    if len(digits) != 8:
+        return [re.escape(date)] if len(date) > 1 else []
+    return [rf"(?<!\d){digits[:4]}[\W_年]*0?{int(digits[4:6])}[\W_月]*0?{int(digits[6:])}(?!\d)日?"]
 
 
 def volume_meta(file: DicomFile, stack: Stack) -> dict[str, Any]:

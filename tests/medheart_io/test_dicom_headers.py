@@ -14,6 +14,7 @@ import pytest
 
 from medheart.errors import ImageRejected, NeedsChoice
 from medheart_io import dicom_file, read_image, scan, streams
+from medheart_io.dicom_meta import free_text
 
 Change = Callable[..., None]
 
@@ -279,3 +280,20 @@ def test_many_declared_frames_take_no_time(series: list[Path], change: Change) -
 def test_thousand_frames_of_a_small_file_are_not_allocated(series: list[Path], change: Change) -> None:
     change(series[0], NumberOfFrames=b"65536", Rows=4096, Columns=4096)
     assert refusal(series[0]).code == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("name", "birth", "said", "left"),
+    [
+        ("王^伟", "", "王伟胸部平扫", "…胸部平扫"),
+        ("王^小明", "", "王小明复查", "…复查"),
+        ("王^小明", "", "小明 王 复查", "… 复查"),
+        ("Wang^XiaoMing=王^小明", "", "WANG_XIAOMING 王小明", "… …"),
+        ("王^平", "", "胸部平扫", "胸部平扫"),
+        ("", "19600102", "born 1960-01-02, 1960.1.2, 19600102, 1960年1月2日", "born …, …, …, …"),
+        ("", "19600102", "series 119600102", "series 119600102"),
+    ],
+)
+def test_free_texts_lose_the_patient(name: str, birth: str, said: str, left: str) -> None:
+    texts = {"PatientName": name, "PatientBirthDate": birth, "SeriesDescription": said}
+    assert free_text(dicom_file.DicomFile(Path("a.dcm"), texts), "SeriesDescription") == left
