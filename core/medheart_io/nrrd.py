@@ -27,6 +27,8 @@ from medheart_io.voxels import FilePlan, pick_frame, real
 __all__ = ["NrrdFile", "open_nrrd", "plan_nrrd", "write_nrrd"]
 
 _MAX_HEADER = 4 * 2**20
+_MAX_SKIP = 16 * 2**20
+"""Inflated bytes that may lie before the voxels; of plain ones a file has no more than it has."""
 _ENCODINGS = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
 _FRAMES = {"left-posterior-superior": "LPS", "lps": "LPS", "right-anterior-superior": "RAS", "ras": "RAS"}
 _FRAMES |= {"left-anterior-superior": "LAS", "las": "LAS"}
@@ -210,7 +212,7 @@ def _plan_voxels(
     start = end if name is None else 0
     if ahead == -1 and plain:
         start, ahead = source.stat().st_size - size, 0
-    if ahead < 0 or start < 0:
+    if ahead < 0 or start < 0 or (ahead > _MAX_SKIP and not plain):
         raise reject(path, f"its byte skip of {ahead} does not fit its data file", "bad_header")
 
     def read() -> NDArray[Any]:

@@ -35,7 +35,7 @@ def _budget(compressed: int, allowance: int) -> int:
 
 
 def inflate(data: bytes, path: Path | str, *, wbits: int, limit: int | None = None) -> bytes:
-    """Return inflated `data`; raise `bomb` as soon as it grows past its budget, `size_mismatch` past `limit`.
+    """Return inflated `data`; raise `size_mismatch` as soon as it grows past `limit`, else `bomb` past its budget.
 
     Parameters
     ----------
@@ -44,22 +44,24 @@ def inflate(data: bytes, path: Path | str, *, wbits: int, limit: int | None = No
     path : path-like
         Named in errors.
     limit : int, optional
-        Bytes expected, where they are known.
+        Bytes expected, where they are known and `check_size` accepted them.
     """
     budget = _budget(len(data), ALLOWANCE)
     engine = zlib.decompressobj(wbits)
-    pieces, total, rest = [], 0, data
-    while rest and not engine.eof:
-        piece = engine.decompress(rest, _CHUNK)
+    pieces, total = [], 0
+    # What a call leaves is copied by zlib: a slice at a time, that is never more than a slice.
+    view, at, rest = memoryview(data), 0, b""
+    while (rest or at < len(view)) and not engine.eof:
+        given = rest or view[at : at + _CHUNK]
+        at += 0 if rest else len(given)
+        piece = engine.decompress(given, _CHUNK)
         rest = engine.unconsumed_tail
         total += len(piece)
-        if total > budget:
-            raise reject(path, f"inflates to more than {budget} bytes", "bomb")
         if limit is not None and total > limit:
             raise reject(path, f"inflates to more than the {limit} bytes expected", "size_mismatch")
+        if limit is None and total > budget:
+            raise reject(path, f"inflates to more than {budget} bytes", "bomb")
         pieces.append(piece)
-        if not piece and not rest:
-            break
     pieces.append(engine.flush())
     if not engine.eof:
         raise reject(path, "the compressed data end too early", "truncated")

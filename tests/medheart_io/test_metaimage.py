@@ -11,7 +11,9 @@ import pytest
 import SimpleITK as sitk
 
 from medheart.errors import ImageRejected, NeedsChoice
-from medheart_io import read_image
+from medheart.geometry import Geometry
+from medheart.volume import LabelMap, Volume
+from medheart_io import read_image, read_labels, streams, write_labels, write_volume
 
 Locate = Callable[[str], Path]
 VOXELS = np.arange(24, dtype="<i2")
@@ -121,3 +123,12 @@ def test_real_file(test_data: Locate) -> None:
     np.testing.assert_array_equal(volume.array, sitk.GetArrayFromImage(image))
     np.testing.assert_allclose(volume.geometry.origin, image.GetOrigin())
     np.testing.assert_allclose(volume.geometry.direction.reshape(-1), image.GetDirection())
+
+
+def test_a_large_label_map_comes_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, labels: LabelMap) -> None:
+    """Nearly empty, it packs far better than any image: the allowance of label maps holds on the whole way."""
+    monkeypatch.setattr(streams, "ALLOWANCE", 2**10)
+    array = np.zeros((16, 64, 64), dtype=np.uint8)
+    array[3, 4, 5] = 7
+    sparse = LabelMap(array, Geometry.from_parts(shape=array.shape, spacing=(1, 1, 1)), labels.schema)
+    assert read_labels(write_labels(tmp_path / "l.mha", sparse), labels.schema).digest == sparse.digest

@@ -172,3 +172,11 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, volume: Volume) -> N
         write_volume(path, Volume(volume.array.astype(np.complex256), volume.geometry))
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_packed_file_skips_no_more_than_a_header(tmp_path: Path) -> None:
+    """Bytes to skip have to be inflated: a small file could ask for hours of it."""
+    header = HEADER.replace("raw", "gzip") + "byte skip: {}\n"
+    packed = gzip.compress(bytes(64) + VOXELS.tobytes())
+    assert read_image(write(tmp_path / "a.nrrd", header.format(64), packed)).array.size == 24
+    assert code_of(write(tmp_path / "b.nrrd", header.format(2**24 + 1), packed)) == "bad_header"

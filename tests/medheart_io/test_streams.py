@@ -54,6 +54,36 @@ def test_cut_and_too_long() -> None:
     assert code_of(caught) == "size_mismatch"
 
 
+def test_a_limit_that_was_checked_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A label map of many empty slices inflates to a thousand times its size, as its header says."""
+    monkeypatch.setattr(streams, "ALLOWANCE", 2**10)
+    assert inflate(zlib.compress(bytes(2**20)), PATH, wbits=15, limit=2**20) == bytes(2**20)
+
+
+def test_inflating_copies_no_more_than_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """zlib copies what a call leaves over: of the whole rest, the time grows with the square of the size."""
+    given: list[int] = []
+
+    class Engine:
+        """Counts what zlib is given."""
+
+        def __init__(self, wbits: int) -> None:
+            self._real = decompressobj(wbits)
+
+        def decompress(self, data: bytes, size: int) -> bytes:
+            given.append(len(data))
+            return self._real.decompress(data, size)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._real, name)
+
+    decompressobj = zlib.decompressobj
+    monkeypatch.setattr(streams.zlib, "decompressobj", Engine)
+    data = os.urandom(5 * 2**20)
+    assert inflate(zlib.compress(data), PATH, wbits=15) == data
+    assert max(given) <= 2**20
+
+
 def test_declared_sizes_are_held_against_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.raw"
     path.write_bytes(bytes(16))
