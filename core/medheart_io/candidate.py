@@ -74,7 +74,9 @@ class Candidate:
     identity : Identity
         The patient.
     choices : dict of str to str
-        What `load` may be given, where `needs_choice`.
+        What `load` may be given, where `needs_choice`; names nobody.
+    people : dict of str to str
+        Who the patients are that some of `choices` stand for.
     warnings : tuple of str
         Codes of what a reader should know.
     skipped : tuple of str
@@ -101,6 +103,7 @@ class Candidate:
     accession: str = ""
     identity: Identity = field(default_factory=Identity)
     choices: Mapping[str, str] = field(default_factory=dict)
+    people: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     source: Any = field(default=None, repr=False, compare=False)
@@ -126,6 +129,11 @@ class Candidate:
             "warnings": list(self.warnings),
             "skipped": list(self.skipped),
         }
+
+    @property
+    def named_choices(self) -> dict[str, str]:
+        """`choices` with the patients' names: for a person at this machine, never for a reply or a record."""
+        return {option: self.people.get(option, words) for option, words in self.choices.items()}
 
     def error(self) -> ImageRejected:
         """Return the exception that says the same."""

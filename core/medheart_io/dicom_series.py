@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from medheart.errors import NeedsChoice
 from medheart.volume import Volume
 from medheart_io import voxels
-from medheart_io.boundary import rejecting
+from medheart_io.boundary import reject, rejecting
 from medheart_io.dicom_file import NO_IMAGE, DicomFile
 from medheart_io.dicom_frames import Frame
 from medheart_io.dicom_kind import refuse_other_kinds
@@ -33,6 +33,7 @@ SKIP_DAMAGED = "skip-damaged"
 _SAME_DIRECTION = 1e-3
 _SAME_SPACING = 1e-4
 _NAMED = 6
+_MAX_PLANES = 256
 _KEY_TEXTS = ("SeriesInstanceUID", "SOPClassUID", "Modality", "PatientID", "PatientName", "PhotometricInterpretation")
 _KEY_NUMBERS = ("Rows", "Columns", "BitsAllocated", "PixelRepresentation", "SamplesPerPixel")
 
@@ -49,11 +50,20 @@ class DicomSeries:
         In no order.
     damaged : dict of pathlib.Path to (str, str)
         Files that belong to it, or may, and cannot be used: why, and code.
+    scattered : bool
+        Whether its frames lie in too many planes to be told apart: none of them can be used.
     """
 
     files: dict[Path, DicomFile] = field(default_factory=dict)
     frames: list[Frame] = field(default_factory=list)
     damaged: dict[Path, tuple[str, str]] = field(default_factory=dict)
+    scattered: bool = False
+
+    def take(self, other: DicomSeries) -> None:
+        """Take in the frames of another one."""
+        self.files |= other.files
+        self.frames += other.frames
+        self.scattered |= other.scattered
 
     @property
     def first(self) -> DicomFile:
@@ -77,22 +87,26 @@ def _key(file: DicomFile) -> tuple[Any, ...]:
 
 def _same_plane(one: Frame, other: Frame) -> bool:
     pairs = ((one.orientation, other.orientation, _SAME_DIRECTION), (one.spacing, other.spacing, _SAME_SPACING))
-    return all(a is None or b is None or np.abs(np.subtract(a, b)).max() <= limit for a, b, limit in pairs)
+    return all(
+        a is None or b is None or all(abs(x - y) <= limit for x, y in zip(a, b, strict=True)) for a, b, limit in pairs
+    )
 
 
 def group_series(files: Iterable[DicomFile]) -> list[DicomSeries]:
     """Return the images among sound `files`; a file without frames is one of its own.
 
     A series may be spread over folders; where two folders hold the same positions of it, they are two copies
-    and stay apart.
+    and stay apart. One with more than 256 planes is `scattered`: comparing would take without end.
     """
     found: dict[tuple[Any, ...], list[DicomSeries]] = {}
     for file in files:
         near = found.setdefault((file.path.parent, *_key(file)), [])
         for frame in file.frames or (None,):
-            series = next((s for s in near if frame and s.frames and _same_plane(s.frames[0], frame)), None)
+            series = next((s for s in near if frame and s.frames and _belongs(s, frame)), None)
             if series is None:
                 near.append(series := DicomSeries())
+            if frame is not None and len(near) > _MAX_PLANES:
+                series = _scattered(near)
             series.files[file.path] = file
             if frame is not None:
                 series.frames.append(frame)
@@ -104,9 +118,21 @@ def group_series(files: Iterable[DicomFile]) -> list[DicomSeries]:
             if whole is None:
                 kept.append(series)
             else:
-                whole.files |= series.files
-                whole.frames += series.frames
+                whole.take(series)
     return [series for group in merged.values() for series in group]
+
+
+def _belongs(series: DicomSeries, frame: Frame) -> bool:
+    return series.scattered or _same_plane(series.frames[0], frame)
+
+
+def _scattered(planes: list[DicomSeries]) -> DicomSeries:
+    """Make one image that is refused out of all planes."""
+    whole = DicomSeries(scattered=True)
+    for plane in planes:
+        whole.take(plane)
+    planes[:] = [whole]
+    return whole
 
 
 def _continues(one: DicomSeries, other: DicomSeries) -> bool:
@@ -123,13 +149,16 @@ def plan_series(series: DicomSeries, *, choices: frozenset[str] = frozenset()) -
     Raises
     ------
     ImageRejected
-        With the code of what is wrong.
+        With the code of what is wrong; `bad_header` where the frames lie in too many planes.
     NeedsChoice
         `truncated` and other damage, `several_volumes`, `tilted`, `missing_slices`, `uneven_spacing`,
         `duplicate_slices`.
     """
     with rejecting(series.path):
         refuse_other_kinds(series.first, series.frames)
+        if series.scattered:
+            text = f"its frames lie in more than {_MAX_PLANES} planes of different direction or pixel spacing"
+            raise reject(series.path, text, "bad_header")
         warnings = _about_damage(series, choices)
         frames, more = one_volume(series.files, series.frames, series.path, choices)
         stack = build_stack(frames, series.first.size, series.path, choices=choices)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -129,27 +130,27 @@ class _Found:
 
     def _assemble(self) -> None:
         series = group_series(file for file in self.headers if not file.damage)
-        alone = {path: why for path, why in self.unreadable.items() if not self._attach_near(series, path, why)}
+        images = [(one, {path.parent for path in one.files}) for one in series if one.frames]
+        alone = {path: why for path, why in self.unreadable.items() if not _attach_near(images, path, why)}
         lost: dict[str, list[DicomFile]] = {}
-        for file in self.headers:
+        for file in (file for file in self.headers if file.damage):
             uid = file.text("SeriesInstanceUID")
-            same = [s for s in series if uid and s.frames and s.first.text("SeriesInstanceUID") == uid]
-            same = [s for s in same if file.path.parent in {p.parent for p in s.files}] or same
-            for one in same if file.damage else ():
+            same = [(one, folders) for one, folders in images if uid and one.first.text("SeriesInstanceUID") == uid]
+            for one, _ in [pair for pair in same if file.path.parent in pair[1]] or same:
                 one.damaged[file.path] = (file.damage, file.damage_code)
-            if file.damage and not same:
+            if not same:
                 lost.setdefault(uid or str(file.path), []).append(file)
         self.candidates += [_series_candidate(one) for one in series]
         self.candidates += [_lost_candidate(files) for files in lost.values()]
         self.candidates += [_refused(path, reject(path, *why)) for path, why in alone.items()]
 
-    @staticmethod
-    def _attach_near(series: list[DicomSeries], path: Path, why: tuple[str, str]) -> bool:
-        """Let every image of the folder know of a file that does not say to which series it belongs."""
-        near = [s for s in series if s.frames and any(other.parent == path.parent for other in s.files)]
-        for one in near:
-            one.damaged[path] = why
-        return bool(near)
+
+def _attach_near(images: Sequence[tuple[DicomSeries, set[Path]]], path: Path, why: tuple[str, str]) -> bool:
+    """Let every image of the folder know of a file that does not say to which series it belongs."""
+    near = [one for one, folders in images if path.parent in folders]
+    for one in near:
+        one.damaged[path] = why
+    return bool(near)
 
 
 def _id(prefix: str, *parts: str) -> str:
@@ -220,17 +221,21 @@ def _file_candidate(path: Path, kind: Format) -> Candidate:
 
 
 def _one_patient(found: list[Candidate], where: str) -> list[Candidate]:
-    people = {_PATIENT + c.identity.key: c.identity.title for c in found if c.identity.key and c.status != "rejected"}
+    known = [c.identity for c in found if c.identity.key and c.status != "rejected"]
+    people = {_PATIENT + who.key: who.title for who in known}
     if len(people) < 2:
         return found
+    images = Counter(_PATIENT + who.key for who in known)
+    options = {name: f"patient {n} of {len(people)}, images: {images[name]}" for n, name in enumerate(people, start=1)}
     message = f"{where}: holds {len(people)} patients, choose one"
 
     def asked(c: Candidate) -> Candidate:
         """Ask which patient is meant."""
         # A file that names nobody may belong to any of them.
-        own = {name: title for name, title in people.items() if name == _PATIENT + c.identity.key} or people
+        own = {name: words for name, words in options.items() if name == _PATIENT + c.identity.key} or options
         text = f"{message}; {c.message}" if c.status == "needs_choice" else message
-        return replace(c, status="needs_choice", code="several_patients", message=text, choices={**own, **c.choices})
+        asked = replace(c, status="needs_choice", code="several_patients", message=text)
+        return replace(asked, choices={**own, **c.choices}, people={name: people[name] for name in own})
 
     return [c if c.status == "rejected" else asked(c) for c in found]
 

@@ -16,6 +16,9 @@ import pytest
 from medheart.errors import ImageRejected, NeedsChoice
 from medheart.volume import Volume
 from medheart_io import load, read_image, scan, write_volume
+from medheart_io.dicom_file import DicomFile
+from medheart_io.dicom_frames import Frame
+from medheart_io.dicom_series import group_series, plan_series
 
 MakeSeries = Callable[..., list[Path]]
 KEYS = {"path", "status", "code", "message", "kind", "shape", "spacing_mm", "orientation"}
@@ -105,7 +108,13 @@ def test_two_patients(tmp_path: Path, make_series: MakeSeries, volume: Volume) -
     write_volume(tmp_path / "in" / "anonymous.nii.gz", volume)
     found = {c.path.name: c for c in scan([tmp_path / "in"])}
     assert {c.code for c in found.values()} == {"several_patients"}
-    assert list(found["one"].choices.values()) == ["王小明 (P1)"]
+    assert list(found["one"].choices.values()) == ["patient 1 of 2, images: 1"]
+    assert list(found["one"].named_choices.values()) == ["王小明 (P1)"]
+    assert len(found["anonymous.nii.gz"].named_choices) == 2
+    for candidate in found.values():
+        public = json.dumps([candidate.to_dict(), candidate.error().to_dict()], ensure_ascii=False)
+        assert "小明" not in public
+        assert "P1" not in public
     assert len(found["anonymous.nii.gz"].choices) == 2
     with pytest.raises(NeedsChoice):
         load(found["one"], next(iter(found["two"].choices)))
@@ -178,3 +187,33 @@ def test_files_of_one_name_in_two_folders_are_two_cases(tmp_path: Path, volume: 
         path.parent.mkdir()
         write_volume(path, volume)
     assert len({c.id for c in scan(paths)}) == 2
+
+
+def test_looking_for_damage_costs_nothing_where_there_is_none(
+    series: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folders of a series are gathered once, not once more for each of its files."""
+    asked: list[Path] = []
+    parent = Path.parent.fget  # type: ignore[attr-defined]
+    monkeypatch.setattr(Path, "parent", property(lambda path: asked.append(path) or parent(path)))
+    (found,) = scan([series[0].parent])
+    assert found.status == "accepted"
+    assert len(asked) < 6 * len(series)
+
+
+def test_frames_in_countless_planes_are_one_refused_image(tmp_path: Path) -> None:
+    """Each frame would be compared with the plane of every other."""
+    path = tmp_path / "fan.dcm"
+    texts = {"SeriesInstanceUID": "1.2", "Modality": "MR", "PhotometricInterpretation": "MONOCHROME2"}
+    turns = np.radians(np.linspace(0, 170, 300))
+    frames = tuple(
+        Frame(path, n, (0.0, 0.0, 0.0), (np.cos(a), np.sin(a), 0.0, 0.0, 0.0, 1.0), (1.0, 1.0))
+        for n, a in enumerate(turns)
+    )
+    few = DicomFile(path, texts, {"Rows": 4, "Columns": 4}, frames=frames[:200])
+    assert len(group_series([few])) == 200
+    (whole,) = group_series([DicomFile(path, texts, {"Rows": 4, "Columns": 4}, frames=frames)])
+    assert len(whole.frames) == 300
+    with pytest.raises(ImageRejected, match="planes") as caught:
+        plan_series(whole)
+    assert caught.value.code == "bad_header"

@@ -58,7 +58,8 @@ def _import_here(
     settings, options = Settings.load(), {"one_study": one_study, "dry_run": dry_run}
     with open_store(settings) as store, progress(quiet=quiet) as update:
         cases = import_paths(store, settings, paths, choices=choices, progress=update, **options)
-    return [case.to_dict() for case in cases]
+    # A person at this machine may see who the patients are; what machines read names nobody.
+    return [case.to_dict() if quiet else {**case.to_dict(), "choices": case.candidate.named_choices} for case in cases]
 
 
 def _show(results: list[dict[str, Any]], *, as_json: bool) -> None:

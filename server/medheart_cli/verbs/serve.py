@@ -168,7 +168,7 @@ def _main_job(
     for case in cases:
         if not case.accepted:
             note(text("left_out", path=case.candidate.path, message=case.candidate.message))
-            for option, words in list(case.candidate.choices.items())[:_TOLD]:
+            for option, words in list(case.candidate.named_choices.items())[:_TOLD]:
                 note(f"  --choice {option} ({words})")
         elif case.candidate.code == "labels":
             note(text("labels_taken", path=case.candidate.path, message=case.candidate.message))
