@@ -127,21 +127,17 @@ class LabelServer:
         """
         request = uuid.uuid4().hex
         body = {"result_extension": ".nii.gz", "client_id": self.client_id, "request_id": request, **(params or {})}
-        answer: list[Any] = []
+        form = {"params": json.dumps(body)}
+        answer: list[InferResult | Exception] = []
 
         def call() -> None:
-            """Ask for the segmentation; the reply or its error lands in `answer`."""
+            """Ask for the segmentation; the reply or its error, of whatever kind, lands in `answer`."""
             try:
                 query = {"image": image, "output": "all"}
-                reply = self._call(
-                    "POST",
-                    f"/infer/{quote(model, safe='')}",
-                    params=query,
-                    data={"params": json.dumps(body)},
-                    timeout=self.timeout_s * 10,
-                )
+                where = f"/infer/{quote(model, safe='')}"
+                reply = self._call("POST", where, params=query, data=form, timeout=self.timeout_s * 10)
                 answer.append(_parse_infer(reply))
-            except MedHeartError as error:
+            except Exception as error:
                 answer.append(error)
 
         thread = threading.Thread(target=call, name=f"infer-{request[:8]}", daemon=True)
@@ -150,10 +146,9 @@ class LabelServer:
             thread.join(_POLL_S)
             if thread.is_alive():
                 self._watch(request, progress, cancelled)
-        if isinstance(answer[0], MedHeartError):
+        if isinstance(answer[0], Exception):
             raise answer[0]
-        result: InferResult = answer[0]
-        return result
+        return answer[0]
 
     def submit_label(
         self,
@@ -196,8 +191,7 @@ class LabelServer:
             progress(state)
 
     def _json(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        reply: dict[str, Any] = self._call(method, path, **options).json()
-        return reply
+        return _object(self._call(method, path, **options).content, f"{method} {path}")
 
     def _call(self, method: str, path: str, **options: Any) -> requests.Response:
         try:
@@ -213,18 +207,30 @@ class LabelServer:
 
 def _error(reply: requests.Response) -> MedHeartError:
     try:
-        data = reply.json()
-    except ValueError:
+        data = _object(reply.content, "an error")
+    except MedHeartError:
         data = {}
     message = data.get("message") or data.get("detail") or reply.reason or "error"
     kind = _ERRORS.get(reply.status_code, MedHeartError)
     return kind(f"{message} (HTTP {reply.status_code})", code=data.get("code"), status=reply.status_code)
 
 
+def _object(content: bytes, what: str) -> dict[str, Any]:
+    """Return a reply's JSON object; `bad_reply` where it is anything else, such as a proxy's page."""
+    try:
+        data = json.loads(content)
+    except ValueError as error:
+        raise MedHeartError(f"the label server's reply to {what} is not JSON: {error}", code="bad_reply") from error
+    if not isinstance(data, dict):
+        found = type(data).__name__
+        raise MedHeartError(f"the label server's reply to {what} is a {found}, expected an object", code="bad_reply")
+    return data
+
+
 def _parse_infer(reply: requests.Response) -> InferResult:
     kind = reply.headers.get("Content-Type", "")
     if kind.startswith("application/json"):
-        return InferResult(reply.json(), None)
+        return InferResult(_object(reply.content, "an inference"), None)
     message = message_from_bytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + reply.content)
     parts = {
         part.get_param("name", header="content-disposition"): part.get_payload(decode=True)
@@ -234,4 +240,4 @@ def _parse_infer(reply: requests.Response) -> InferResult:
     if "params" not in parts:
         raise MedHeartError(f"the label server's reply is not an inference result: {kind!r}", code="bad_reply")
     params, label = parts["params"], parts.get("image")
-    return InferResult(json.loads(bytes(params)), bytes(label) if label is not None else None)
+    return InferResult(_object(bytes(params), "an inference"), bytes(label) if label is not None else None)

@@ -112,6 +112,8 @@ def _from_files(home: Path) -> dict[str, Any]:
         if path.is_file():
             try:
                 return tomllib.loads(path.read_text(encoding="utf-8"))
+            except UnicodeDecodeError as error:
+                raise MedHeartError(f"{path}: not UTF-8 ({error}); save it as UTF-8", code="settings") from error
             except tomllib.TOMLDecodeError as error:
                 raise MedHeartError(f"{path}: not valid TOML: {error}", code="settings") from error
     return {}
@@ -120,9 +122,7 @@ def _from_files(home: Path) -> dict[str, Any]:
 def _convert(name: str, value: Any, kind: Any) -> Any:
     try:
         if kind is bool and isinstance(value, str):
-            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}[
-                value.lower()
-            ]
+            return _WORDS[value.lower()]
         return Path(value).expanduser() if issubclass(kind, Path) else kind(value)
     except (KeyError, TypeError, ValueError) as error:
         raise MedHeartError(f"setting {name} must be a {kind.__name__}, got {value!r}", code="settings") from error

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from medheart.client import LabelServer, Progress
-from medheart.errors import Busy, Cancelled, NotFound, Unavailable
+from medheart.errors import Busy, Cancelled, MedHeartError, NotFound, Unavailable
 
 LABEL = bytes(range(256)) * 40 + b"\r\n--boundary-like\r\n\n\r\x00"
 
@@ -47,6 +47,12 @@ class Handler(BaseHTTPRequestHandler):
             self.reply(404, "application/json", b'{"detail": "no model unknown", "code": "not_found"}')
         elif self.path.startswith("/infer/full"):
             self.reply(429, "application/json", b'{"detail": "queue is full"}')
+        elif self.path.startswith("/infer/page"):
+            self.reply(200, "application/json", b"<html>please log in</html>")
+        elif self.path.startswith("/infer/listed"):
+            self.reply(500, "application/json", b'["one", "two"]')
+        elif self.path.startswith("/activelearning/"):
+            self.reply(200, "application/json", b'"a text"')
         elif self.path.startswith("/infer/"):
             self.server.deleted.wait(self.server.slow_s)
             head = b'--XX\r\nContent-Disposition: form-data; name="params"\r\nContent-Type: application/json\r\n\r\n'
@@ -133,6 +139,16 @@ def test_an_upload_says_what_the_file_does_not(client: LabelServer, wire: WireSe
 def test_http_errors_become_named_errors(client: LabelServer, model: str, kind: type[Exception]) -> None:
     with pytest.raises(kind):
         client.infer(model, "case1")
+
+
+def test_replies_that_are_no_answer_are_named(client: LabelServer) -> None:
+    """A proxy may answer in the server's place."""
+    for ask in (lambda: client.infer("page", "case1"), client.next_sample):
+        with pytest.raises(MedHeartError) as caught:
+            ask()
+        assert caught.value.code == "bad_reply"
+    with pytest.raises(MedHeartError, match="HTTP 500"):
+        client.infer("listed", "case1")
 
 
 def test_a_silent_server_is_unavailable_and_named() -> None:

@@ -32,6 +32,14 @@ def test_bad_settings_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         Settings.load()
 
 
+def test_settings_in_another_encoding_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "medheart.toml").write_bytes('home = "数据"'.encode("gbk"))
+    with pytest.raises(MedHeartError, match=r"medheart\.toml: not UTF-8") as caught:
+        Settings.load()
+    assert caught.value.code == "settings"
+
+
 def test_login_switch_reads_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDHEART_REQUIRE_LOGIN", "yes")
     assert Settings.load().require_login is True

@@ -14,6 +14,7 @@ so that both sides say the same of them. A data file that a `.mhd` or `.nhdr` he
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -32,6 +33,8 @@ BUNDLE = "bundle.zip"
 LAYOUT = "layout.json"
 _MAX_LAYOUT_BYTES = 32 << 20
 _HEADER_BYTES = 64 << 10
+_NAMES_CLASH = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+"""What the disk says of a file inside of a file, a name given twice, or one that is too long."""
 _DATA_FILE = re.compile(rb"^(?:ElementDataFile\s*=|data ?file:)\s*([^\r\n]+?)\s*$", re.MULTILINE | re.IGNORECASE)
 
 
@@ -120,6 +123,16 @@ def place_bundle(members: Path, folder: Path) -> Layout:
         `bad_bundle` if the layout is missing, leads outside, or does not match the members.
     """
     layout = _read_layout(members / LAYOUT)
+    try:
+        _arrange(layout, members, folder)
+    except (OSError, UnicodeEncodeError) as error:
+        if isinstance(error, OSError) and error.errno not in _NAMES_CLASH:
+            raise
+        raise MedHeartError(f"the bundle's names cannot stand beside each other: {error}", code="bad_bundle") from error
+    return layout
+
+
+def _arrange(layout: Layout, members: Path, folder: Path) -> None:
     for number, name in enumerate(layout.files):
         source, target = members / f"{number:06d}", _inside(folder, name)
         if not source.is_file() or target.exists():
@@ -132,7 +145,6 @@ def place_bundle(members: Path, folder: Path) -> Layout:
     for name in layout.arguments:
         if name not in layout.files:
             _inside(folder, name).mkdir(parents=True, exist_ok=True)
-    return layout
 
 
 def _files_of(argument: Path, name: str) -> Iterator[tuple[Path, str]]:
