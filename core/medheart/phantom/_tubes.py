@@ -35,11 +35,6 @@ class Tubes:
         """Return tubes with radius · `factor` + `extra_mm`."""
         return Tubes(self.start, self.end, self.radius * factor + extra_mm)
 
-    def thicker_than(self, radius_mm: float) -> Tubes:
-        """Return those whose thinner end is above `radius_mm`."""
-        keep = self.radius.min(axis=1) > radius_mm
-        return Tubes(self.start[keep], self.end[keep], self.radius[keep])
-
 
 def polyline(points: Points, radius: Points) -> Tubes:
     """Return the tubes along points (N, 3), with a radius in mm at each."""

@@ -58,7 +58,7 @@ def lung_mask(volume: Volume) -> NDArray[np.bool_]:
     Parameters
     ----------
     volume : Volume
-        CT in HU whose third array axis (K) runs along the body.
+        CT in HU whose first array axis (K) runs along the body.
 
     Returns
     -------
