@@ -29,6 +29,7 @@ _TILT_RADIANS = 1e-3
 _ORTHONORMAL = 1e-4
 _SAME_MM = 1e-3
 _BESIDE_MM = 0.02
+_ROUNDING = 0.05
 _REQUIRED = {"position": "position", "orientation": "orientation", "spacing": "pixel spacing"}
 
 
@@ -190,10 +191,16 @@ def _crooked(slices: _Slices) -> bool:
 
 
 def _upright(slices: _Slices) -> Geometry:
-    """Return the grid along the slices' own axes and their normal that holds every slice."""
-    steps = slices.steps
-    step = float(steps[steps >= 0.5 * np.median(steps)].min())
-    count = int(np.floor(float(slices.line @ slices.normal) / step + 1e-6)) + 1
+    """Return the grid along the slices' own axes and their normal that holds every slice.
+
+    Its first and last slice are those of the stack, its step the smallest distance or a little less.
+    """
+    steps, length = slices.steps, float(slices.line @ slices.normal)
+    finest = steps[steps >= 0.5 * np.median(steps)]
+    # The mean of all that are the smallest but for rounding, so that rounding adds no slice.
+    finest = finest[finest <= finest.min() * (1 + 2 * EVEN)]
+    number = max(1, int(np.ceil(length / float(finest.mean()) - _ROUNDING)))
+    step, count = length / number, number + 1
     inverse = np.linalg.inv(np.column_stack([slices.plane, slices.normal]))
     shift = (slices.positions - slices.positions[0]) @ inverse.T
     low, high = np.floor(shift.min(axis=0) + 1e-6), np.ceil(shift.max(axis=0) - 1e-6)

@@ -297,3 +297,26 @@ def test_thousand_frames_of_a_small_file_are_not_allocated(series: list[Path], c
 def test_free_texts_lose_the_patient(name: str, birth: str, said: str, left: str) -> None:
     texts = {"PatientName": name, "PatientBirthDate": birth, "SeriesDescription": said}
     assert free_text(dicom_file.DicomFile(Path("a.dcm"), texts), "SeriesDescription") == left
+
+
+def test_small_differences_that_add_up_are_uneven(
+    tmp_path: Path, make_series: Callable[..., list[Path]], change: Change
+) -> None:
+    """Half of the steps a little short, half a little long: each within 1 %, the middle far beside its place."""
+    files = make_series(tmp_path / "series", slices=60, size=(4, 4))
+    steps = np.array([2.49] * 30 + [2.51] * 29)
+    for path, z in zip(files, [0, *np.cumsum(steps)], strict=True):
+        change(path, ImagePositionPatient=[-4, -5, round(z, 3)])
+    error = refusal(files[0].parent)
+    assert (error.code, isinstance(error, NeedsChoice)) == ("uneven_spacing", True)
+    assert "add up" in error.message
+
+
+def test_an_even_grid_reaches_to_the_last_slice(series: list[Path], change: Change) -> None:
+    for path, z in zip(series, [0, 2.5, 5, 7.5, 10, 12.5, 15, 18.5], strict=True):
+        change(path, ImagePositionPatient=[-4, -5, z])
+    volume = read_image(series[0].parent, choice="resample-even")
+    last = volume.geometry.index_to_lps([0, 0, volume.geometry.shape[0] - 1])
+    np.testing.assert_allclose(last, [-4, -5, 18.5])
+    np.testing.assert_array_equal(volume.array[-1], pydicom.dcmread(series[-1]).pixel_array)
+    assert 2.2 < volume.geometry.spacing[2] <= 2.5
