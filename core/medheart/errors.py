@@ -26,7 +26,39 @@ Foreign exceptions are translated where the foreign library is called.
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
+
+# None of them is part of a character in GB18030.
+_BETWEEN_NAMES = re.compile(r"([\s/,:;()'\"])")
+
+# Half characters that stand for no byte of a name.
+_NO_BYTE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+
+
+def readable(text: Path | str) -> str:
+    """Return a path, or a sentence with names of files, as text that can be printed.
+
+    A name in bytes that are no UTF-8 is decoded as GB18030, as Chinese Windows writes it.
+    """
+    return "".join(map(_readable_name, _BETWEEN_NAMES.split(str(text))))
+
+
+def _readable_name(name: str) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return _NO_BYTE.sub("?", name).encode(errors="surrogateescape").decode("gb18030", errors="replace")
+    return name
+
+
+def _readable_within(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_readable_within(key): _readable_within(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable_within(item) for item in value]
+    return readable(value) if isinstance(value, str) else value
 
 
 class MedHeartError(Exception):
@@ -35,7 +67,7 @@ class MedHeartError(Exception):
     Parameters
     ----------
     message : str
-        One sentence for a person.
+        One sentence for a person; names in it that are no text become `readable`.
     code : str, optional
         Stable word for machines; each class has a default.
     **details
@@ -45,14 +77,14 @@ class MedHeartError(Exception):
     code = "error"
 
     def __init__(self, message: str, *, code: str | None = None, **details: Any) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = readable(message)
+        super().__init__(self.message)
         self.code = code or type(self).code
         self.details = details
 
     def to_dict(self) -> dict[str, Any]:
         """Return `{"code", "message", ...details}` for a JSON reply."""
-        return {"code": self.code, "message": self.message, **self.details}
+        return {"code": self.code, "message": self.message, **_readable_within(self.details)}
 
 
 class ImageRejected(MedHeartError):

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from medheart.errors import GeometryError, ImageRejected, MedHeartError
+from medheart.errors import GeometryError, ImageRejected, MedHeartError, readable
 
-__all__ = ["readable", "reject", "rejecting"]
+__all__ = ["is_folder", "readable", "reject", "rejecting"]
 
 _MAX_TEXT = 200
 
 
-def readable(path: Path | str) -> str:
-    """Return a path as text that can be printed; names in GB18030 bytes are decoded as such."""
-    text = str(path)
+def is_folder(path: Path) -> bool:
+    """Return whether `path` is a folder; of what cannot even be asked about, opening it says why."""
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        return os.fsencode(text).decode("gb18030", errors="replace")
-    return text
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def reject(path: Path | str, problem: str, code: str, **details: object) -> ImageRejected:

@@ -115,7 +115,7 @@ class Candidate:
             "path": readable(self.path),
             "status": self.status,
             "code": self.code,
-            "message": self.message,
+            "message": readable(self.message),
             "kind": self.kind,
             "shape": list(grid.shape) if grid else None,
             "spacing_mm": [round(s, 6) for s in grid.spacing_kji] if grid else None,
@@ -127,7 +127,7 @@ class Candidate:
             "files": len(self.files),
             "choices": dict(self.choices),
             "warnings": list(self.warnings),
-            "skipped": list(self.skipped),
+            "skipped": [readable(name) for name in self.skipped],
         }
 
     @property

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from medheart.errors import ImageRejected
-from medheart_io.boundary import reject, rejecting
+from medheart_io.boundary import readable, reject, rejecting
 from medheart_io.checks import check_shape, check_voxels
 from medheart_io.dicom_frames import Frame, frames_of
 from medheart_io.dicom_values import header_numbers, whole_number
@@ -220,7 +220,7 @@ def read_dicom_file(path: Path) -> DicomFile:
         try:
             return _with_frames(file, dataset, size)
         except ImageRejected as error:
-            return replace(file, damage=error.message.removeprefix(f"{path.name}: "), damage_code=error.code)
+            return replace(file, damage=error.message.removeprefix(f"{readable(path.name)}: "), damage_code=error.code)
 
 
 def _text(value: Any, *, declared: bool) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from medheart.volume import Volume
-from medheart_io.boundary import reject
+from medheart_io.boundary import is_folder, reject
 from medheart_io.metaimage import plan_metaimage, write_metaimage
 from medheart_io.nifti import plan_nifti, write_nifti
 from medheart_io.nrrd import plan_nrrd, write_nrrd
@@ -61,7 +61,7 @@ def read_image(path: str | Path, *, choice: str | Iterable[str] | None = None) -
         If a person must choose; `choices` lists how.
     """
     path, choices = Path(path), as_choices(choice)
-    if not path.is_dir() and (kind := sniff(path)) in _PLANS:
+    if not is_folder(path) and (kind := sniff(path)) in _PLANS:
         return plan_file(path, kind, choices=choices).volume()
     from medheart_io.scanning import read_only_case
 
@@ -69,7 +69,10 @@ def read_image(path: str | Path, *, choice: str | Iterable[str] | None = None) -
 
 
 def write_volume(path: str | Path, volume: Volume) -> Path:
-    """Write a volume as `.nii`, `.nii.gz`, `.nrrd`, `.mha` or `.mhd` + `.raw`, whole or not at all.
+    """Write a volume as `.nii`, `.nii.gz`, `.nrrd`, `.mha` or `.mhd` + `.raw`.
+
+    Every file is written whole or not at all. `.mhd` and `.raw` are two: if the machine stops between them, the
+    old header stands beside new voxels, so prefer `.mha` where an older file is replaced.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ def read_labels(path: str | Path, schema: LabelSchema, *, like: Geometry | None 
 
 
 def write_labels(path: str | Path, labels: LabelMap, *, title: str = "Segmentation") -> Path:
-    """Write a label map as `.nii.gz`, `.seg.nrrd`, `.nrrd`, `.mha` or `.mhd`, whole or not at all.
+    """Write a label map as `.nii.gz`, `.seg.nrrd`, `.nrrd`, `.mha` or `.mhd`, as `write_volume` does.
 
     DICOM SEG needs to know its image and who made it: see `write_dicom_seg`.
 

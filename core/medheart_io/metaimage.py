@@ -7,6 +7,7 @@ wrong size.
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from medheart.errors import NeedsChoice
 from medheart.geometry import Geometry
-from medheart_io.boundary import reject, rejecting
+from medheart_io.boundary import readable, reject, rejecting
 from medheart_io.checks import check_shape, grid
 from medheart_io.sidecar import data_file
 from medheart_io.streams import ALLOWANCE, check_size, inflate, read_voxels, replacing, skip
@@ -80,8 +81,15 @@ def _read_header(path: Path) -> tuple[dict[str, str], int]:
                 break
             fields[key.strip()] = value.strip()
             if key.strip() == "ElementDataFile":
+                fields["ElementDataFile"] = _file_name(value.strip().encode("latin-1"), path)
                 return fields, stream.tell()
     raise reject(path, "its header has no ElementDataFile", "bad_header")
+
+
+def _file_name(name: bytes, header: Path) -> str:
+    """Return a name in UTF-8 or GB18030: that of a file in the folder, as some bytes are text in both."""
+    found = (os.fsdecode(name), name.decode("gb18030", errors="replace"))
+    return next((text for text in found if (header.parent / text).is_file()), readable(found[0]))
 
 
 def _numbers(fields: dict[str, str], *keys: str) -> list[float] | None:
@@ -136,7 +144,7 @@ def write_metaimage(path: Path, array: NDArray[Any], geometry: Geometry) -> None
     Parameters
     ----------
     path : pathlib.Path
-        Target; for `.mhd` the voxels go into the same name with `.raw`.
+        Target; for `.mhd` the voxels go into the same name with `.raw`, which is there before the header is.
     array : numpy.ndarray
         (K, J, I); bool, integer or float.
     geometry : Geometry
@@ -151,12 +159,12 @@ def write_metaimage(path: Path, array: NDArray[Any], geometry: Geometry) -> None
         raise reject(path, f"voxels of type {array.dtype} cannot be written", "unsupported_type")
     data = stored.astype(kind, copy=False).tobytes()
     head = _header_text(geometry, f"MET_{name}", compressed=len(zipped) if (zipped := _zip(data, local)) else 0)
-    text = head + f"ElementDataFile = {'LOCAL' if local else raw.name}\n"
+    text = head.encode("ascii") + b"ElementDataFile = " + (b"LOCAL" if local else os.fsencode(raw.name)) + b"\n"
     if not local:
         with replacing(raw) as temporary:
             temporary.write_bytes(data)
     with replacing(path) as temporary:
-        temporary.write_bytes(text.encode("ascii") + (zipped if local else b""))
+        temporary.write_bytes(text + (zipped if local else b""))
 
 
 def _zip(data: bytes, local: bool) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -132,3 +133,18 @@ def test_a_large_label_map_comes_back(monkeypatch: pytest.MonkeyPatch, tmp_path:
     array[3, 4, 5] = 7
     sparse = LabelMap(array, Geometry.from_parts(shape=array.shape, spacing=(1, 1, 1)), labels.schema)
     assert read_labels(write_labels(tmp_path / "l.mha", sparse), labels.schema).digest == sparse.digest
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_chinese_names_of_two_files(encoding: str, tmp_path: Path, volume: Volume) -> None:
+    path = tmp_path / os.fsdecode("头部.mhd".encode(encoding))
+    assert read_image(write_volume(path, volume)).digest == volume.digest
+    assert "头部.raw".encode(encoding) in path.read_bytes()
+
+
+def test_a_name_in_gb18030_of_a_file_in_utf8(tmp_path: Path) -> None:
+    """An archive that was unpacked with its names translated still holds the header as it was."""
+    (tmp_path / "头.raw").write_bytes(VOXELS.tobytes())
+    path = tmp_path / "a.mhd"
+    path.write_bytes(HEADER.replace("LOCAL", "头.raw").encode("gb18030"))
+    np.testing.assert_array_equal(read_image(path).array.reshape(-1), VOXELS)
