@@ -31,8 +31,8 @@ _CPU_SECONDS = 3.0
 _CPU_SECONDS_PER_PIXEL = 2e-6
 _TIMEOUT_S = 300.0
 _MAX_WORKERS = 4
-_ENVIRONMENT = ("DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "SYSTEMROOT")
-_ENVIRONMENT += ("TEMP", "TMP", "TMPDIR")
+_ENVIRONMENT = ["DYLD_LIBRARY_PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONHOME", "SYSTEMROOT"]
+_ENVIRONMENT += ["TEMP", "TMP", "TMPDIR"]
 """All that a process which runs codecs on foreign bytes gets to know of this one's environment: no keys."""
 
 
