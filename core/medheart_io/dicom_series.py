@@ -76,6 +76,15 @@ class DicomSeries:
         paths = list(self.files)
         return paths[0] if len(paths) == 1 else paths[0].parent
 
+    @property
+    def plane(self) -> str:
+        """Size, direction and spacing of the first frame: what tells it from other images in the same files."""
+        if not self.frames:
+            return ""
+        numbers = (*self.first.size, *(self.frames[0].orientation or ()), *(self.frames[0].spacing or ()))
+        # Adding 0 makes -0.0 and 0.0 one.
+        return " ".join(str(round(number, 4) + 0.0) for number in numbers)
+
 
 def _key(file: DicomFile) -> tuple[Any, ...]:
     # Not the study: a SeriesInstanceUID is unique by itself, and some writers give each slice a study.

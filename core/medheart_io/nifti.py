@@ -137,15 +137,17 @@ def _geometry(header: Any, shape: tuple[int, ...], choices: frozenset[str], path
         return grid(shape, flip_ras_lps(scale @ _assumed(header, choices, path)), path), ["orientation-assumed"]
     if sform is None:
         return grid(shape, flip_ras_lps(scale @ qform), path), []
-    if qform is not None and "use-qform" in choices:
-        return grid(shape, flip_ras_lps(scale @ qform), path), ["qform-chosen"]
     affine = flip_ras_lps(scale @ sform)
     if qform is None:
         return grid(shape, affine, path), []
     other = flip_ras_lps(scale @ qform)
-    geometry = grid_or_choice(
-        shape, affine, path, code="sheared", choices={"use-qform": "use the orientation without shear (qform)"}
-    )
+    try:
+        offered = {"use-qform": "use the orientation without shear (qform)"}
+        geometry = grid_or_choice(shape, affine, path, code="sheared", choices=offered)
+    except NeedsChoice:
+        if "use-qform" not in choices:
+            raise
+        return grid(shape, other, path), ["qform-chosen"]
     differ = geometry.max_corner_distance(grid(shape, other, path)) > _DIFFER_MM
     return geometry, ["sform-and-qform-differ"] if differ else []
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from medheart.errors import ImageRejected, NeedsChoice
 from medheart.volume import Volume
 from medheart_io.archive import unpack_zip
-from medheart_io.boundary import reject, rejecting
+from medheart_io.boundary import is_folder, readable, reject, rejecting
 from medheart_io.candidate import Candidate
 from medheart_io.dicom_file import DicomFile, read_dicom_file
 from medheart_io.dicom_kind import kind_of
@@ -22,19 +22,21 @@ from medheart_io.dicom_series import DicomSeries, damage_words, group_series, lo
 from medheart_io.images import as_choices, plan_file, read_image
 from medheart_io.sniff import Format, sniff
 
-__all__ = ["load", "read_only_case", "scan"]
+__all__ = ["PATIENT", "load", "read_only_case", "scan"]
 
 _MAX_FILES = 100_000
 _VOLUME_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".zip")
 _DATA_ENDINGS = (".raw", ".zraw", ".raw.gz")
-_PATIENT = "patient:"
+PATIENT = "patient:"
+"""How choices begin that stand for a patient."""
 _TOLD = 6
 
 
 def scan(paths: Iterable[str | Path]) -> list[Candidate]:
     """Look at files and folders and return one candidate per case; nothing is imported.
 
-    Headers are checked, and the sizes of files against them; voxels are read by `load`.
+    Headers are checked, and the sizes of files against them. Voxels are read by `load`; a scan looks at the stored
+    bytes only where two slices lie at one position and may be copies of each other.
 
     Parameters
     ----------
@@ -48,24 +50,26 @@ def scan(paths: Iterable[str | Path]) -> list[Candidate]:
         folder turn each of its candidates into `needs_choice` (`several_patients`).
     """
     listed = [Path(path) for path in paths]
-    single = [path for path in listed if not path.is_dir()]
+    single = [path for path in listed if not is_folder(path)]
     found: list[Candidate] = []
     if single:
         looked_at = _Found().look_at(single, named=True)
         found = _one_patient(_placed(looked_at, lambda path: _name_among(single, path)), "the files")
     for folder in listed:
-        if folder.is_dir():
+        if is_folder(folder):
             found += _scan_folder(folder)
     return found
 
 
 def _scan_folder(folder: Path) -> list[Candidate]:
     files: list[Path] = []
-    for parent, _, names in os.walk(folder, followlinks=False):
+    closed: list[OSError] = []
+    for parent, _, names in os.walk(folder, followlinks=False, onerror=closed.append):
         files += [Path(parent) / name for name in names]
         if len(files) > _MAX_FILES:
             return [_refused(folder, reject(folder, f"holds more than {_MAX_FILES} files", "too_many_files"))]
-    found = _Found().look_at(sorted(files), named=False)
+    unreadable = {Path(error.filename): (f"cannot be read ({error.strerror})", "unreadable") for error in closed}
+    found = _Found(unreadable=unreadable).look_at(sorted(files), named=False)
     if not found:
         problem = f"none of its {len(files)} files is DICOM, NIfTI, NRRD or MetaImage" if files else "holds no files"
         return [_refused(folder, reject(folder, problem, "no_image"))]
@@ -84,7 +88,9 @@ def _placed(found: list[Candidate], place: Callable[[Path], str]) -> list[Candid
     def own_id(c: Candidate) -> str:
         """Return the id that follows from the places of its files."""
         prefix = c.id.partition("-")[0]
-        return _id(prefix, c.series_uid, *map(place, c.files))
+        # Two images of one file differ in their plane alone.
+        plane = c.source.plane if isinstance(c.source, DicomSeries) else ""
+        return _id(prefix, c.series_uid, plane, *map(place, c.files))
 
     return [replace(c, id=own_id(c)) for c in found]
 
@@ -102,11 +108,15 @@ class _Found:
         """Return candidates for `files`; `named` files are never skipped."""
         for path in files:
             try:
-                if path.is_symlink() and not named:
-                    raise reject(path, "is a link, which is not followed", "link")
+                with rejecting(path):
+                    if not named and path.is_symlink():
+                        raise reject(path, "is a link, which is not followed", "link")
                 self._take(path, sniff(path))
             except ImageRejected as error:
-                self._leave(path, error, named=named)
+                if error.code == "unreadable" and not path.name.lower().endswith(_VOLUME_ENDINGS + _DATA_ENDINGS):
+                    self._lose(path, error)
+                else:
+                    self._leave(path, error, named=named)
         self._assemble()
         skipped = tuple(sorted(self.skipped))
         return sorted((replace(c, skipped=skipped) for c in self.candidates), key=lambda c: str(c.path))
@@ -120,7 +130,11 @@ class _Found:
         except ImageRejected as error:
             if error.code == "not_an_image":
                 raise
-            self.unreadable[path] = (error.message.removeprefix(f"{path.name}: "), error.code)
+            self._lose(path, error)
+
+    def _lose(self, path: Path, error: ImageRejected) -> None:
+        """Keep in mind a file that may be a slice, as nobody can tell."""
+        self.unreadable[path] = (error.message.removeprefix(f"{readable(path.name)}: "), error.code)
 
     def _leave(self, path: Path, error: ImageRejected, *, named: bool) -> None:
         if named or path.name.lower().endswith(_VOLUME_ENDINGS):
@@ -146,8 +160,15 @@ class _Found:
 
 
 def _attach_near(images: Sequence[tuple[DicomSeries, set[Path]]], path: Path, why: tuple[str, str]) -> bool:
-    """Let every image of the folder know of a file that does not say to which series it belongs."""
-    near = [one for one, folders in images if path.parent in folders]
+    """Let every image around it know of a file or folder that does not say to which series it belongs.
+
+    Around is in the same folder, or in several beside it, as a series that is spread over them.
+    """
+    near = [
+        one
+        for one, folders in images
+        if path.parent in folders or (len(folders) > 1 and path.parent in {folder.parent for folder in folders})
+    ]
     for one in near:
         one.damaged[path] = why
     return bool(near)
@@ -222,17 +243,17 @@ def _file_candidate(path: Path, kind: Format) -> Candidate:
 
 def _one_patient(found: list[Candidate], where: str) -> list[Candidate]:
     known = [c.identity for c in found if c.identity.key and c.status != "rejected"]
-    people = {_PATIENT + who.key: who.title for who in known}
+    people = {PATIENT + who.key: who.title for who in known}
     if len(people) < 2:
         return found
-    images = Counter(_PATIENT + who.key for who in known)
+    images = Counter(PATIENT + who.key for who in known)
     options = {name: f"patient {n} of {len(people)}, images: {images[name]}" for n, name in enumerate(people, start=1)}
     message = f"{where}: holds {len(people)} patients, choose one"
 
     def asked(c: Candidate) -> Candidate:
         """Ask which patient is meant."""
         # A file that names nobody may belong to any of them.
-        own = {name: words for name, words in options.items() if name == _PATIENT + c.identity.key} or options
+        own = {name: words for name, words in options.items() if name == PATIENT + c.identity.key} or options
         text = f"{message}; {c.message}" if c.status == "needs_choice" else message
         asked = replace(c, status="needs_choice", code="several_patients", message=text)
         return replace(asked, choices={**own, **c.choices}, people={name: people[name] for name in own})
@@ -261,7 +282,7 @@ def load(candidate: Candidate, choice: str | Iterable[str] | None = None) -> Vol
     if candidate.status == "rejected":
         raise candidate.error()
     if candidate.code == "several_patients" and not any(
-        c.startswith(_PATIENT) for c in choices & set(candidate.choices)
+        c.startswith(PATIENT) for c in choices & set(candidate.choices)
     ):
         raise candidate.error()
     if isinstance(candidate.source, DicomSeries):
@@ -278,7 +299,7 @@ def read_only_case(path: Path, *, choices: frozenset[str] = frozenset()) -> Volu
     NeedsChoice
         `several_series` where there are several.
     """
-    if not path.is_dir() and sniff(path) == "zip":
+    if not is_folder(path) and sniff(path) == "zip":
         with tempfile.TemporaryDirectory(prefix="medheart-") as folder:
             unpack_zip(path, Path(folder))
             return read_only_case(Path(folder), choices=choices)

@@ -20,6 +20,7 @@ from medheart.records import LabelVersion, Series, Study
 from medheart.settings import Settings
 from medheart.volume import Volume
 from medheart_io import Candidate, load, scan, unpack_zip
+from medheart_io.scanning import PATIENT
 from medheart_models.facts import mentions
 from medheart_models.reasons import fit_data
 from medheart_models.tasks import load_task, task_ids
@@ -202,7 +203,7 @@ class _Importer:
         if candidate.status == "rejected":
             return ImportedCase(candidate)
         try:
-            volume = load(candidate, self.choices & set(candidate.choices))
+            volume = load(candidate, self._answers(candidate))
         except NeedsChoice as error:
             asked = dict(error.choices)
             return ImportedCase(
@@ -213,6 +214,14 @@ class _Importer:
         if isinstance(candidate.source, Path) and AS_IMAGE not in self.choices and looks_like_labels(volume):
             return ImportedCase(replace(candidate, code=_LABEL_FILE, geometry=volume.geometry))
         return self._keep(candidate, volume)
+
+    def _answers(self, candidate: Candidate) -> frozenset[str]:
+        """Return the choices for a case: one may answer a question that only reading the voxels raises.
+
+        Of the patients only its own, which are asked for case by case.
+        """
+        others = {name for name in self.choices if name.startswith(PATIENT)} - set(candidate.choices)
+        return self.choices - others
 
     def _labels(self, answer: Candidate, version: LabelVersion | None) -> ImportedCase:
         if version is None:

@@ -152,7 +152,8 @@ def test_several_patients_are_asked_about(case: Locate) -> None:
     assert {c.code for c in found} == {"several_patients"}
     assert {c.status for c in found} == {"needs_choice"}
     one = found[0]
-    assert "张三丰 (MRN00943393)" in one.choices.values()
+    assert "张三丰 (MRN00943393)" in one.named_choices.values()
+    assert "张三丰" not in str(one.choices)
     with pytest.raises(NeedsChoice, match="4 patients"):
         load(one)
     volume = load(one, next(iter(one.choices)))

@@ -233,3 +233,11 @@ def test_both_parts_of_complex_voxels_are_scaled(tmp_path: Path) -> None:
     assert (read_image(tmp_path / "complex.nii", choice="magnitude").array == 10).all()
     patch(tmp_path / "complex.nii", scl_slope=1, scl_inter=9)
     np.testing.assert_allclose(read_image(tmp_path / "complex.nii", choice="magnitude").array, np.hypot(12, 13))
+
+
+def test_an_answer_holds_only_where_it_was_asked_for(tmp_path: Path, plain: Path) -> None:
+    """Of several images that are read with the same answers, those without shear keep their sform."""
+    moved = patch(plain, qform_code=1, qoffset_x=500)
+    volume = read_image(moved, choice="use-qform")
+    assert volume.meta["warnings"] == ["sform-and-qform-differ"]
+    np.testing.assert_array_equal(volume.geometry.affine, read_image(moved).geometry.affine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -217,3 +218,101 @@ def test_frames_in_countless_planes_are_one_refused_image(tmp_path: Path) -> Non
     with pytest.raises(ImageRejected, match="planes") as caught:
         plan_series(whole)
     assert caught.value.code == "bad_header"
+
+
+def test_no_answer_holds_half_characters(tmp_path: Path, series: list[Path]) -> None:
+    """Names in GB18030 are names of files, and part of messages, of lists and of errors."""
+    folder = tmp_path / os.fsdecode("影像".encode("gb18030"))
+    series[0].parent.rename(folder)
+    files = sorted(folder.iterdir())
+    cut = folder / os.fsdecode("断层(三).dcm".encode("gb18030"))
+    files[3].rename(cut)
+    cut.write_bytes(cut.read_bytes()[:-40])
+    (folder / os.fsdecode("说明.txt".encode("gb18030"))).write_text("hello")
+    (found,) = scan([folder])
+    text = json.dumps([found.to_dict(), found.error().to_dict()], ensure_ascii=False)
+    text.encode()
+    assert "断层(三).dcm" in found.message
+    assert "影像" in found.message
+    assert found.to_dict()["skipped"] == ["说明.txt"]
+    assert found.message.count("断层") == 1
+
+
+def test_two_images_of_one_file_have_two_ids(tmp_path: Path, make_series: MakeSeries) -> None:
+    """A choice that selects both is none."""
+    path = tmp_path / "both.dcm"
+    dataset = pydicom.dcmread(make_series(tmp_path / "one")[0])
+    planes = {"axial": [1, 0, 0, 0, 1, 0], "sagittal": [0, 1, 0, 0, 0, -1]}
+    frames = []
+    for direction in planes.values():
+        for n in range(3):
+            normal = np.cross(direction[:3], direction[3:])
+            group = pydicom.Dataset()
+            for macro, keyword, value in (
+                ("PlanePositionSequence", "ImagePositionPatient", list(normal * 2.0 * n)),
+                ("PlaneOrientationSequence", "ImageOrientationPatient", direction),
+                ("PixelMeasuresSequence", "PixelSpacing", [1, 1]),
+            ):
+                item = pydicom.Dataset()
+                setattr(item, keyword, value)
+                setattr(group, macro, [item])
+            frames.append(group)
+    dataset.NumberOfFrames = len(frames)
+    dataset.PerFrameFunctionalGroupsSequence = frames
+    dataset.PixelData = dataset.PixelData * len(frames)
+    dataset.save_as(path)
+    found = scan([path])
+    assert [c.status for c in found] == ["accepted", "accepted"]
+    assert len({c.id for c in found}) == 2
+    with pytest.raises(NeedsChoice) as caught:
+        read_image(path)
+    assert len(caught.value.choices) == 2
+    read = {read_image(path, choice=choice).geometry.orientation for choice in caught.value.choices}
+    assert read == {c.geometry.orientation for c in found if c.geometry}
+    assert len(read) == 2
+
+
+def test_names_that_no_disk_takes() -> None:
+    with pytest.raises(ImageRejected, match="cannot be read"):
+        read_image("a" * 300)
+    (found,) = scan(["a" * 300])
+    assert (found.status, found.code) == ("rejected", "unreadable")
+
+
+def deny(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+    """Let the system refuse one place, as it does a user without rights."""
+
+    def refusing(real: Callable[..., object]) -> Callable[..., object]:
+        def call(path: str | Path, *args: object, **options: object) -> object:
+            if Path(path) == place:
+                raise PermissionError(errno.EACCES, "Permission denied", str(place))
+            return real(path, *args, **options)
+
+        return call
+
+    monkeypatch.setattr(os, "scandir", refusing(os.scandir))
+    monkeypatch.setattr(Path, "open", refusing(Path.open))
+
+
+def test_a_slice_that_may_not_be_read_is_not_left_out(series: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the last slice nothing is missing in between: the volume would only be shorter."""
+    deny(monkeypatch, series[-1])
+    (found,) = scan([series[0].parent])
+    assert (found.status, found.code) == ("needs_choice", "unreadable")
+    assert series[-1].name in found.message
+    assert load(found, "skip-damaged").geometry.shape[0] == 7
+
+
+def test_a_folder_that_may_not_be_read_is_named(
+    tmp_path: Path, series: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disc = tmp_path / "disc"
+    for number, path in enumerate(series):
+        (disc / f"A{number // 3}").mkdir(parents=True, exist_ok=True)
+        path.rename(disc / f"A{number // 3}" / path.name)
+    deny(monkeypatch, disc / "A2")
+    (found,) = scan([disc])
+    assert (found.status, found.code) == ("needs_choice", "unreadable")
+    assert "A2 (cannot be read (Permission denied))" in found.message
+    deny(monkeypatch, disc / "A1")
+    assert {c.path.name: c.status for c in scan([disc])} == {"A0": "accepted", "A1": "rejected", "A2": "rejected"}

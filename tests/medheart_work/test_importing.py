@@ -189,3 +189,24 @@ def test_files_of_a_folder_are_one_study_only_if_their_names_say_so(
     assert len({store.study(case.study).patient for case in cases}) == studies
     named = import_paths(store, settings, [folder / name for name in names], one_study=True)
     assert len({case.study for case in named}) == 1, "files that a person names together are one study"
+
+
+def test_a_question_that_only_the_voxels_raise_can_be_answered(
+    store: Store, settings: Settings, oblique: Volume, tmp_path: Path
+) -> None:
+    values = oblique.array.astype(np.float32)
+    values[0, 0, 0] = np.nan
+    path = write_volume(tmp_path / "hole.nii.gz", Volume(values, oblique.geometry))
+    (asked,) = import_paths(store, settings, [path])
+    assert (asked.candidate.status, asked.candidate.code) == ("needs_choice", "not_finite_voxels")
+    (answered,) = import_paths(store, settings, [path], choices=["zero-not-finite"])
+    assert answered.accepted
+
+
+def test_one_question_after_another_can_be_answered(store: Store, settings: Settings, dicom: Path) -> None:
+    damaged = sorted(dicom.iterdir())[9]
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    (asked,) = import_paths(store, settings, [dicom], choices=["skip-damaged"])
+    assert asked.candidate.code == "missing_slices"
+    (answered,) = import_paths(store, settings, [dicom], choices=["skip-damaged", "resample-even"])
+    assert answered.accepted
