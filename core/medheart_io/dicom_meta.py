@@ -34,7 +34,9 @@ def free_text(file: DicomFile, keyword: str) -> str:
     """
     text, who = file.text(keyword), identity_of(file)
     names = [[re.escape(part) for part in re.split(r"[\^\s]+", spelling) if part] for spelling in who.name.split("=")]
-    whole = [_BETWEEN.join(order) for name in names for order in (name, name[::-1]) if len("".join(name)) > 1]
+    # Initials alone, as A^B, would be found in abdomen.
+    told = [name for name in names if any(len(part) > 1 or not part.isascii() for part in name)]
+    whole = [_BETWEEN.join(order) for name in told if len("".join(name)) > 1 for order in (name, name[::-1])]
     words = [who.patient_id, file.text("AccessionNumber"), *re.split(r"[\^=\s]+", who.name)]
     parts = [re.escape(word) for word in words if len(word) > 1]
     for pattern in [*_dates(who.birth_date), *sorted({*whole, *parts}, key=len, reverse=True)]:
@@ -47,7 +49,8 @@ def _dates(date: str) -> list[str]:
     digits = re.sub(r"\D", "", date)
     if len(digits) != 8:
         return [re.escape(date)] if len(date) > 1 else []
-    return [rf"(?<!\d){digits[:4]}[\W_年]*0?{int(digits[4:6])}[\W_月]*0?{int(digits[6:])}(?!\d)日?"]
+    # Without marks also inside of longer numbers, as those of identity cards.
+    return [digits, rf"(?<!\d){digits[:4]}[\W_年]+0?{int(digits[4:6])}[\W_月]+0?{int(digits[6:])}(?!\d)日?"]
 
 
 def volume_meta(file: DicomFile, stack: Stack) -> dict[str, Any]:

@@ -291,7 +291,9 @@ def test_thousand_frames_of_a_small_file_are_not_allocated(series: list[Path], c
         ("Wang^XiaoMing=王^小明", "", "WANG_XIAOMING 王小明", "… …"),
         ("王^平", "", "胸部平扫", "胸部平扫"),
         ("", "19600102", "born 1960-01-02, 1960.1.2, 19600102, 1960年1月2日", "born …, …, …, …"),
-        ("", "19600102", "series 119600102", "series 119600102"),
+        ("", "19600102", "110101196001021234", "110101…1234"),
+        ("", "19600102", "B1960 1 20", "B1960 1 20"),
+        ("A^B", "", "abdomen", "abdomen"),
     ],
 )
 def test_free_texts_lose_the_patient(name: str, birth: str, said: str, left: str) -> None:
