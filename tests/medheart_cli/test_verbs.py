@@ -25,6 +25,14 @@ def test_import_answers_one_json_line_a_case(medheart, pair: tuple[Path, Path], 
     assert medheart("versions", "list", "--json").json == {"versions": []}
 
 
+def test_who_the_patients_are_is_told_at_the_console_only(medheart, test_data: Callable[[str], Path]) -> None:
+    shown = medheart("import", test_data("dicom/defects/phi"), "--dry-run")
+    assert "张三丰 (MRN00943393)" in shown.out + shown.err
+    sent = medheart("import", test_data("dicom/defects/phi"), "--dry-run", "--json")
+    assert "张三丰" not in sent.out
+    assert "patient 1 of 4, images: " in sent.out
+
+
 def test_import_with_nothing_accepted_fails(medheart, test_data: Callable[[str], Path]) -> None:
     done = medheart("import", test_data("dicom/defects/duplicate_slice"), "--json")
     assert done.code == 1
