@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _BLOCK = 256
+_PAIRS = 2**20
+"""Pairs of an offset and a line piece that are compared at once, unless the pieces are first thinned out."""
 _TOLERANCE = 1e-9
 
 
@@ -81,8 +83,7 @@ def perpendicular_width(mask: Mask, ends: Floats, spacing: Floats) -> Floats:
     lines = _outline(mask) * spacing
     t, s = lines @ along, lines @ across
     offsets = np.unique(np.round(t, 9))
-    spans = [_extent_at(part, t, s) for part in np.array_split(offsets, -(-offsets.size // _BLOCK))]
-    low, high = (np.concatenate(side) for side in zip(*spans, strict=True))
+    low, high = _extents(offsets, t, s)
     widest = np.flatnonzero(high - low >= (high - low).max() - _TOLERANCE)
     at = widest[np.argmin(np.abs(offsets[widest] - float(ends.mean(axis=0) @ along)))]
     return np.array([offsets[at] * along + low[at] * across, offsets[at] * along + high[at] * across])
@@ -152,13 +153,56 @@ def _outline(mask: Mask) -> Floats:
     return np.concatenate(pieces)
 
 
-def _extent_at(offsets: Floats, t: Floats, s: Floats) -> tuple[Floats, Floats]:
-    """Return the lowest and highest `s` (m,) of the line pieces that reach each offset.
+def _extents(offsets: Floats, t: Floats, s: Floats) -> tuple[Floats, Floats]:
+    """Return the lowest and highest `s` (m,) of the line pieces at each of the sorted offsets (m,).
 
-    `t`, `s` are (n, 2): coordinates of the ends along and across the long axis.
+    `t`, `s` are (n, 2): coordinates of the ends along and across the long axis. A speckled mask has about as many
+    offsets as pieces, in the order of its pixels: there the offsets are taken in short stretches, each with the pieces
+    that come near it and can be outermost in it. The values are the same either way.
     """
     swap = t[:, :1] > t[:, 1:]
     t, s = np.where(swap, t[:, ::-1], t), np.where(swap, s[:, ::-1], s)
+    if offsets.size * len(t) <= _PAIRS:
+        return _extent_at(offsets, t, s)
+    order = np.argsort(t[:, 0], kind="stable")
+    t, s = t[order], s[order]
+    longest = float((t[:, 1] - t[:, 0]).max())
+    spans = []
+    for at in _stretches(offsets, longest / 4):
+        first, last = np.searchsorted(t[:, 0], (at[0] - longest - 2 * _TOLERANCE, at[-1] + 2 * _TOLERANCE))
+        spans.append(_extent_at(at, *_outermost(at, t[first:last], s[first:last])))
+    low, high = (np.concatenate(side) for side in zip(*spans, strict=True))
+    return low, high
+
+
+def _stretches(offsets: Floats, length: float) -> Iterator[Floats]:
+    """Yield the sorted offsets in parts of at most `_BLOCK` that are no longer than `length`."""
+    start = 0
+    while start < offsets.size:
+        end = int(np.searchsorted(offsets, offsets[start] + length, side="right"))
+        yield offsets[start : min(end, start + _BLOCK)]
+        start = min(end, start + _BLOCK)
+
+
+def _outermost(at: Floats, t: Floats, s: Floats) -> tuple[Floats, Floats]:
+    """Return the pieces that can be lowest or highest somewhere in a stretch.
+
+    A piece that reaches from end to end of the stretch bounds it: what lies on the inner side of one such piece, and
+    of another one on the other side, is never outermost.
+    """
+    across = (t[:, 0] <= at[0] + _TOLERANCE) & (at[-1] - _TOLERANCE <= t[:, 1])
+    if not across.any():
+        return t, s
+    lowest, highest = s.min(axis=1), s.max(axis=1)
+    kept = (highest >= lowest[across].max()) | (lowest <= highest[across].min())
+    return t[kept], s[kept]
+
+
+def _extent_at(offsets: Floats, t: Floats, s: Floats) -> tuple[Floats, Floats]:
+    """Return the lowest and highest `s` (m,) of the line pieces that reach each offset.
+
+    `t`, `s` are (n, 2): coordinates of the ends along and across the long axis, `t` ascending within a piece.
+    """
     at = offsets[:, None]
     reaches = (t[:, 0] <= at + _TOLERANCE) & (at - _TOLERANCE <= t[:, 1])
     length = t[:, 1] - t[:, 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from scipy.spatial.distance import pdist
 from skimage.measure import find_contours
 
 from medheart import Geometry
-from medheart_measure import measure
+from medheart_measure import diameters, measure
 from medheart_measure.diameters import axial_axes, largest_diameter, perpendicular_width
 from medheart_measure.region import Region
 
@@ -93,6 +94,29 @@ def test_short_axis_is_the_widest_chord_across_the_outline(mask, spacing):
     assert width == pytest.approx(np.linalg.norm(short_axis[1] - short_axis[0]))
     assert (found[1] - found[0]) @ (ends[1] - ends[0]) == pytest.approx(0, abs=1e-6)
     assert width <= np.linalg.norm(ends[1] - ends[0]) + 1e-6
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=24)).filter(np.any),
+    st.tuples(st.floats(0.3, 6), st.floats(0.3, 6)),
+    st.floats(0, np.pi),
+)
+def test_short_axis_is_the_same_in_stretches_as_at_once(mask, spacing, angle):
+    spacing, ends = np.array(spacing), np.array([[0.0, 0.0], [np.sin(angle), np.cos(angle)]])
+    at_once = perpendicular_width(mask, ends, spacing)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diameters, "_PAIRS", 0)
+        assert np.array_equal(perpendicular_width(mask, ends, spacing), at_once)
+
+
+def test_a_speckled_slice_takes_little_memory():
+    mask = np.random.default_rng(0).random((1, 128, 128)) < 0.5
+    tracemalloc.start()
+    axial_axes(region_of(mask, (0.7, 0.8, 1.0)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64e6
 
 
 def test_short_axis_of_a_banana_stays_inside_it(label_map):
