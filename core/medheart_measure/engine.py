@@ -29,6 +29,7 @@ __all__ = ["measure"]
 _CONNECTIVITY = 26
 _MAX_THREADS = 8
 """Labels are measured side by side: numpy and cc3d let other threads run while they count."""
+_ASSUMED = "orientation-assumed"
 _AXES = ("long_axis_axial", "short_axis_axial")
 _Box = tuple[slice, slice, slice]
 
@@ -40,6 +41,7 @@ class _Source:
     labels: LabelMap
     image: Volume | None
     id: str
+    oriented: bool
 
 
 def measure(
@@ -55,7 +57,8 @@ def measure(
     labels : LabelMap
         Array (K, J, I) on any grid: oblique, anisotropic, left-handed.
     image : Volume, optional
-        Image on the same grid; adds statistics of its values.
+        Image on the same grid; adds statistics of its values. Where it carries the warning `orientation-assumed`,
+        nothing is measured along the patient's directions, and the table carries it, too.
     source : str
         Id of the label version, kept with every number.
     max_components : int
@@ -83,7 +86,8 @@ def measure(
             f"(shape {labels.geometry.shape}), or lies elsewhere in space"
         )
     boxes = dict(enumerate(find_objects(labels.array), start=1))
-    origin = _Source(labels, image, source)
+    oriented = image is None or _ASSUMED not in image.meta.get("warnings", ())
+    origin = _Source(labels, image, source, oriented)
     threads = min(max(1, len(labels.schema.labels)), os.cpu_count() or 1, _MAX_THREADS)
     with ThreadPoolExecutor(threads) as pool:
         tasks = [
@@ -91,8 +95,9 @@ def measure(
         ]
         measured = tuple(task.result() for task in tasks)
     limited = any(len(label.components) < label["component_count"].value for label in measured)
-    warnings = ["single_slice"] * (min(labels.geometry.shape) == 1) + ["components_limited"] * limited
-    return MeasurementTable(measured, labels.schema.id, source, tuple(warnings))
+    flat = min(labels.geometry.shape) == 1
+    said = {"single_slice": flat, "components_limited": limited, _ASSUMED: not oriented}
+    return MeasurementTable(measured, labels.schema.id, source, tuple(code for code, due in said.items() if due))
 
 
 def _label(entry: LabelClass, box: _Box | None, origin: _Source, limit: int) -> LabelMeasurements:
@@ -139,7 +144,8 @@ def _region(region: Region, origin: _Source, *, axes: bool) -> dict[str, Measure
         found.extend(_length(code, line, origin.id) for code, line in zip(_AXES, lines, strict=True))
     if origin.image is not None:
         found.extend(intensity_measurements(region, origin.image, source=origin.id))
-    return {measurement.code: measurement for measurement in found}
+    quantities = load_quantities()
+    return {one.code: one for one in found if origin.oriented or not quantities[one.code].directed}
 
 
 def _length(code: str, ends: NDArray[np.float64], source: str) -> Measurement:

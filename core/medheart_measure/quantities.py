@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,10 @@ __all__ = ["INTENSITY_UNIT", "Quantity", "load_quantities", "quantity_measuremen
 
 INTENSITY_UNIT = "intensity"
 """Unit in the data file of what has the unit of the image: HU for CT, none for other modalities."""
+
+_FIGURES = 3
+_FINEST = 12
+"""Decimal places beyond which a value is the rounding of the arithmetic."""
 
 Point = tuple[float, float, float]
 
@@ -35,7 +40,7 @@ class Quantity:
     method : str
         Word for how it is computed.
     digits : int
-        Decimal places worth printing.
+        Decimal places worth printing; `quantity_measurement` gives small values more.
     convention : str
         What its lengths run between: `voxel-centres`, `outer-edges`, `voxel-corners`, or `voxels` where voxels
         are counted.
@@ -43,6 +48,8 @@ class Quantity:
         Concept of DICOM, SNOMED CT or IBSI, and the statistic applied to it, where known for certain.
     scope : str
         `label` where it is not measured per component, else `region`.
+    directed : bool
+        Whether it runs along the patient's directions: left out where these are not known.
     """
 
     code: str
@@ -55,6 +62,7 @@ class Quantity:
     concept: Code | None = None
     modifier: Code | None = None
     scope: str = "region"
+    directed: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a reader of a measurement needs to know of it, JSON-serialisable."""
@@ -105,7 +113,23 @@ def quantity_measurement(
         value=float(value),
         unit=unit if quantity.unit == INTENSITY_UNIT else quantity.unit,
         method=quantity.method,
-        digits=quantity.digits,
+        digits=_digits(quantity, float(value), unit),
         points=tuple(points),
         source=source,
     )
+
+
+def _digits(quantity: Quantity, value: float, unit: str) -> int:
+    """Return the decimal places worth printing: three figures where fewer would show 0, or the image has its own scale.
+
+    A position keeps those of its quantity: at 0 it is a place like any other.
+    """
+    own_scale = quantity.unit == INTENSITY_UNIT and unit == "1"
+    if quantity.convention == "voxel-centres" or value == 0 or not (own_scale or _shows_zero(value, quantity.digits)):
+        return quantity.digits
+    needed = _FIGURES - 1 - math.floor(math.log10(abs(value)))
+    return quantity.digits if needed > _FINEST else max(quantity.digits, needed)
+
+
+def _shows_zero(value: float, digits: int) -> bool:
+    return float(f"{value:.{digits}f}") == 0

@@ -81,7 +81,8 @@ class MeasurementTable:
         Id of the label version, empty where there is none.
     warnings : tuple of str
         `single_slice` (the extent across the slice is the slice spacing, not measured),
-        `components_limited` (small components were counted but not listed).
+        `components_limited` (small components were counted but not listed), `orientation-assumed` (the planes are
+        named as if the grid lay in the patient as assumed; nothing was measured along the patient's directions).
     """
 
     labels: tuple[LabelMeasurements, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -30,8 +31,8 @@ def format_number(value: float, digits: int) -> str:
 
     The integer part is never rounded. A minus is the typographic one.
     """
-    whole = len(str(int(abs(value))))
-    places = max(0, min(digits, _SIGNIFICANT - whole))
+    leading = math.floor(math.log10(abs(value))) if value else 0
+    places = max(0, min(digits, _SIGNIFICANT - 1 - leading))
     text = f"{value:.{places}f}"
     return text.replace("-", "−") if float(text) else text.lstrip("-")
 
@@ -46,5 +47,6 @@ def show(measurement: Mapping[str, Any], label: LabelClass | None = None) -> Sho
     value, unit, digits = float(measurement["value"]), measurement["unit"], int(measurement["digits"])
     other = units["volume_by_type"].get(label.type.value) if label is not None else None
     if other and measurement["code"] == "volume" and unit == "mL" and value < other["below"]:
-        value, unit, digits = value * other["factor"], other["unit"], other["digits"]
+        digits = max(0, digits - round(math.log10(other["factor"])))
+        value, unit = value * other["factor"], other["unit"]
     return Shown(format_number(value, digits), units["symbols"].get(unit, unit))

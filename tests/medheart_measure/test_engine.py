@@ -162,6 +162,18 @@ def test_json_form_holds_value_unit_and_method_of_every_number(ellipsoid):
     assert [part["index"] for part in label["components"]] == [1]
 
 
+def test_without_orientation_nothing_is_measured_along_the_patients_directions(ellipsoid):
+    labels = ellipsoid((6, 5, 4))
+    assumed = Volume(labels.array, labels.geometry, "MR", {"warnings": ("orientation-assumed",)})
+    table = measure(labels, assumed)
+    said = json.dumps(table.to_dict())
+    for word in ("centroid", "bounding_box", "left", "to the head"):
+        assert word not in said
+    assert table.warnings == ("orientation-assumed",)
+    kept = {code for code, q in load_quantities().items() if not q.directed}
+    assert {m.code for m in table["label_1"].measurements} == kept
+
+
 def test_every_quantity_is_measured_and_nothing_else(ellipsoid):
     labels = ellipsoid((6, 5, 4))
     table = measure(labels, Volume(labels.array, labels.geometry))["label_1"]

@@ -12,6 +12,7 @@ from pydicom.sr._concepts_dict import concepts
 
 from medheart import Code, Geometry, LabelClass, LabelMap, LabelSchema, Volume
 from medheart_measure import load_quantities, measure
+from medheart_measure.quantities import quantity_measurement
 
 GOLDEN = Path(__file__).parent / "golden_sarcoma.json"
 QUANTITIES = list(load_quantities().values())
@@ -55,3 +56,23 @@ def test_golden_values_of_a_real_sarcoma(test_data, golden):
     schema = LabelSchema("t", "1", (LabelClass(1, "sarcoma", {}, code, code, (1, 2, 3)),))
     table = measure(LabelMap(mask, geometry, schema), Volume(np.asarray(image.dataobj).T, geometry, "CT"))
     assert {m.code: m.value for m in table["sarcoma"].measurements} == pytest.approx(golden["values"], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "unit", "digits"),
+    [
+        ("volume", 0.0004, "", 6),
+        ("volume", 0.0006, "", 3),
+        ("volume", 0.0, "", 3),
+        ("max_area_axial", 0.04, "", 4),
+        ("intensity_mean", 0.0456, "1", 4),
+        ("intensity_mean", 0.456, "1", 3),
+        ("intensity_mean", 456.7, "1", 1),
+        ("intensity_mean", -0.00082, "1", 6),
+        ("intensity_mean", 0.456, "[hnsf'U]", 1),
+        ("intensity_std", 1.4e-17, "1", 1),
+        ("centroid_x", 0.04, "", 1),
+    ],
+)
+def test_what_is_not_0_is_not_printed_as_0_unless_it_is_a_place_or_noise(code, value, unit, digits):
+    assert quantity_measurement(code, value, unit=unit).digits == digits
