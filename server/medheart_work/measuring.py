@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medheart.errors import ImageRejected, SchemaError
+from medheart.errors import SchemaError
 from medheart.records import Document
 from medheart.schema import Code, LabelClass, LabelSchema, load_schema, schema_ids
 from medheart.volume import LabelMap, Volume
@@ -87,7 +87,7 @@ def _by_names(path: Path, like: Volume | None) -> LabelMap:
     for schema_id in schema_ids():
         try:
             return read_labels(path, load_schema(schema_id), like=like.geometry if like else None)
-        except (SchemaError, ImageRejected):
+        except SchemaError:
             continue
     raise SchemaError(f"{path}: its segments are those of no schema; there are {schema_ids()}", schemas=schema_ids())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medheart.errors import GeometryError, SchemaError
+from medheart.errors import GeometryError, ImageRejected, SchemaError
 from medheart.records import LabelVersion
 from medheart.volume import Volume
 from medheart_io import write_volume
@@ -28,6 +28,22 @@ def test_measurements_are_kept_once(store: Store, version: LabelVersion) -> None
 def test_named_segments_find_their_schema(store: Store, version: LabelVersion, tmp_path: Path, ending: str) -> None:
     path = write_label(store, version.id, tmp_path / f"label.{ending}")
     assert read_label_file(path).schema.id == "hippocampus"
+
+
+@pytest.mark.parametrize("ending", ["seg.nrrd", "dcm"])
+def test_a_file_that_is_cut_short_is_said_to_be_and_not_to_fit_no_schema(
+    store: Store, version: LabelVersion, tmp_path: Path, ending: str
+) -> None:
+    path = write_label(store, version.id, tmp_path / f"label.{ending}")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 9 // 10])
+    with pytest.raises(ImageRejected, match=path.name):
+        read_label_file(path)
+
+
+def test_a_slice_of_an_image_is_said_to_be_no_segmentation(dicom: Path) -> None:
+    with pytest.raises(ImageRejected) as refused:
+        read_label_file(sorted(dicom.glob("*.dcm"))[0])
+    assert refused.value.code == "not_a_segmentation"
 
 
 def test_plain_values_get_names(oblique: Volume, tmp_path: Path) -> None:
