@@ -18,6 +18,7 @@ from medheart_measure import MeasurementTable, measure
 from medheart_models.fit import TaskChoice
 from medheart_models.reasons import Reason
 from medheart_models.tasks import load_task, task_ids
+from medheart_models.tasks.research import research_notice
 from medheart_reports import ReportContent
 from medheart_store import Store
 from medheart_work.measuring import measure_version, read_label_file
@@ -76,6 +77,7 @@ def content_of_version(
         inputs=tuple(store.series(one) for one in inputs.values() if one != series.id),
         reasons=_why(choice) if choice is not None else (),
         warnings=_warnings(version),
+        research=bool(research_notice(store.lineage(version.id))),
     )
 
 
