@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from medheart.schema import LabelClass
+from medheart.schema import LabelClass, LabelSchema
 from medheart_reports.content import ReportContent
 from medheart_reports.formats import show
 from medheart_reports.phrases import Phrases
@@ -35,21 +35,33 @@ _COMPACT = (
 def findings(content: ReportContent, say: Phrases) -> dict[str, Any] | None:
     """Return what the first page lists: each label, with its parts where it has several.
 
-    None without labels. Where there are more than eight labels, the largest come first; those that are left to the
-    later pages are counted.
+    None without labels. Where there are more than eight labels, the eight largest are listed; those that are left to
+    the later pages are counted, and those without a voxel named.
     """
     if content.labels is None or content.measurements is None:
         return None
     labels = content.measurements["labels"]
-    order = sorted(labels, key=lambda label: -_value(label, "volume")) if len(labels) > _FULL_LABELS else labels
+    found = [label for label in labels if _value(label, "voxel_count")]
+    many = len(labels) > _FULL_LABELS
+    order = sorted(found, key=lambda label: -_value(label, "volume")) if many else labels
     parts = min(_FIRST_PAGE_PARTS, max(1, _FIRST_PAGE_ROWS // len(labels) - 2))
     listed = [
         _finding(label, content.labels.schema.by_value(label["value"]), parts, say) for label in order[:_FULL_LABELS]
     ]
-    found = sum(1 for label in labels if _value(label, "voxel_count") > 0)
-    hidden = len(labels) - len(listed)
+    hidden = len(order) - len(listed)
     more = say("more_labels", count=hidden, section=say("section.details")) if hidden else ""
-    return {"found": say("found", count=found, total=len(labels)), "labels": listed, "more": more}
+    absent = [label for label in labels if not _value(label, "voxel_count")] if many else []
+    return {
+        "found": say("found", count=len(found), total=len(labels)),
+        "labels": listed,
+        "more": more,
+        "absent": _absent(absent, content.labels.schema, say) if absent else "",
+    }
+
+
+def _absent(labels: Sequence[Json], schema: LabelSchema, say: Phrases) -> str:
+    names = " · ".join(schema.by_value(label["value"]).display_name(say.language) for label in labels)
+    return say("absent_labels", count=len(labels), words=say("not_detected"), names=names)
 
 
 def _finding(label: Json, kind: LabelClass, limit: int, say: Phrases) -> dict[str, Any]:

@@ -28,8 +28,26 @@ def many():
 def test_many_labels_list_the_largest_first_and_count_the_rest(many, build):
     table = findings(build(many, Volume(many.array, many.geometry, "CT"), task=None), SAY)
     assert [label["name"] for label in table["labels"]] == [f"Box {v}" for v in range(11, 3, -1)]
-    assert table["more"] == "4 more labels: see All measurements."
+    assert table["more"] == "3 more labels: see All measurements."
     assert table["found"] == "11 of 12 labels found"
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "3 labels not detected, does not exclude disease: Box 2 · Box 5 · Box 12."),
+        ("zh", "以下 3 个标签模型未检出，不能排除病变：Box 2 · Box 5 · Box 12。"),
+    ],
+)
+def test_many_labels_name_those_that_are_absent(many, build, language, said):
+    fewer = many.with_array(np.where(np.isin(many.array, (2, 5)), 0, many.array).astype(np.uint8))
+    table = findings(build(fewer, Volume(many.array, many.geometry, "CT"), task=None), load_phrases(language))
+    assert table["absent"] == said
+    assert not any(label["absent"] for label in table["labels"])
+
+
+def test_few_labels_say_of_each_whether_it_is_absent(hippocampus, build):
+    assert findings(build(*hippocampus, task=None), SAY)["absent"] == ""
 
 
 def test_many_labels_share_one_table_of_details(many, build):
