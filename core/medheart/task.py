@@ -55,11 +55,11 @@ class Weights:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What the weights saw and what they score, in words and numbers for a reader."""
+    """What the weights saw and what they score, in words by language (`en`, `zh`) and numbers for a reader."""
 
     summary: dict[str, str]
-    trained_on: str
-    evaluated_on: str
+    trained_on: dict[str, str]
+    evaluated_on: dict[str, str]
     scores: dict[str, Any]
     limits: dict[str, str]
 

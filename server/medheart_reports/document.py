@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from medheart.schema import load_schema
 from medheart.task import RESEARCH_ONLY, Task
 from medheart_reports.content import ReportContent
 from medheart_reports.figures import Figures, Picture
@@ -209,9 +210,9 @@ def _model(content: ReportContent, say: Phrases) -> Pairs:
         _pair(say("model.source"), task.weights.source),
         _pair(say("model.sha256"), task.weights.sha256),
         _pair(say("model.summary"), say.pick(card.summary)),
-        _pair(say("model.trained_on"), card.trained_on),
-        _pair(say("model.evaluated_on"), card.evaluated_on),
-        _pair(say("model.scores"), "; ".join(_scores(card.scores))),
+        _pair(say("model.trained_on"), say.pick(card.trained_on)),
+        _pair(say("model.evaluated_on"), say.pick(card.evaluated_on)),
+        *_scores(task, say),
     ]
     return [row for row in rows if row["value"]]
 
@@ -221,12 +222,30 @@ def _series_read(content: ReportContent) -> str:
     return "; ".join(" · ".join(filter(None, (one.modality, one.description, one.id))) for one in series)
 
 
-def _scores(scores: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for name, value in scores.items():
-        if isinstance(value, Mapping):
-            yield from _scores(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name} = {value}"
+def _scores(task: Task, say: Phrases) -> Iterator[dict[str, str]]:
+    """Yield one row for each group of the card's scores; what has no words is printed as the card has it."""
+    names = {label.name: label.display_name(say.language) for label in load_schema(task.schema_id).labels}
+    groups: list[tuple[str, Mapping[str, Any]]] = [("", task.card.scores)]
+    while groups:
+        group, values = groups.pop(0)
+        # The score of a label is its Dice: a group that is not called so says it with each.
+        numbers = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
+        said = [
+            f"{_score_name(key, names, say, dice='dice' not in group.lower())} {say.word('score', str(value))}"
+            for key, value in numbers.items()
+        ]
+        if said:
+            yield _pair(group or say("model.scores"), " · ".join(said))
+        inner = {key: value for key, value in values.items() if isinstance(value, Mapping)}
+        start = f"{group} · " if group else ""
+        groups = [(start + _score_name(key, names, say), value) for key, value in inner.items()] + groups
+
+
+def _score_name(key: str, labels: Mapping[str, str], say: Phrases, *, dice: bool = False) -> str:
+    if key in labels:
+        return say("score_dice", label=labels[key]) if dice else labels[key]
+    kind, _, case = key.partition(": ")
+    return say("score_case", case=case) if kind == "real" and case else say.word("score", key)
 
 
 def _provenance(content: ReportContent, say: Phrases) -> Iterator[dict[str, str]]:

@@ -116,7 +116,7 @@ def _label_details(label: Json, kind: LabelClass, quantities: Json, say: Phrases
 def _row(measurement: Json, kind: LabelClass, quantities: Json, say: Phrases) -> list[str]:
     shown = show(measurement, kind)
     name = say.pick(quantities[measurement["code"]]["names"])
-    return [name, shown.number, shown.unit or say("none"), measurement["method"]]
+    return [name, shown.number, shown.unit or say("none"), say.word("method", measurement["method"])]
 
 
 def _compact(entries: Iterable[tuple[str, str, Json, LabelClass]], say: Phrases) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def method_rows(content: ReportContent, say: Phrases) -> list[list[str]]:
     return [
         [
             say.pick(quantity["names"]),
-            used[code],
+            say.word("method", used[code]),
             say.word("convention", quantity["convention"]),
             say.pick(quantity["definition"]),
         ]

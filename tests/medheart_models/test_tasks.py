@@ -30,7 +30,8 @@ class TestEachTask:
 
     def test_has_texts_in_both_languages(self, task_id: str) -> None:
         task = load_task(task_id)
-        for texts in (task.titles, task.anatomy, task.card.summary, task.card.limits):
+        card = task.card
+        for texts in (task.titles, task.anatomy, card.summary, card.trained_on, card.evaluated_on, card.limits):
             assert set(texts) == {"en", "zh"}
             assert all(texts.values())
 
@@ -38,11 +39,8 @@ class TestEachTask:
         path = weights_path(load_task(task_id))
         assert path.stat().st_size < 8_000_000
 
-    def test_the_card_says_what_the_weights_saw_and_score(self, task_id: str) -> None:
-        card = load_task(task_id).card
-        assert card.trained_on
-        assert card.evaluated_on
-        assert card.scores
+    def test_the_card_says_what_the_weights_score(self, task_id: str) -> None:
+        assert load_task(task_id).card.scores
 
 
 def test_tasks_whose_weights_saw_no_real_target_are_research() -> None:

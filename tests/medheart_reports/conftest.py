@@ -40,9 +40,9 @@ def task_of(schema_id: str, modality: str, *, status: str = "candidate") -> Task
         weights=Weights("finder.safetensors", "0123456789abcdef" * 4, "CC-BY-4.0", "trained in a test"),
         card=ModelCard(
             {"en": "A summary of the finder.", "zh": "查找器简介。"},
-            "twelve phantoms",
-            "three phantoms",
-            {"dice": {"nodule": 0.875}},
+            {"en": "twelve phantoms", "zh": "十二个体模"},
+            {"en": "three phantoms", "zh": "三个体模"},
+            {"dice_mean": {"lung_nodule": 0.875}, "real: P7": {"nodule found": True, "lung_nodule": 0.5}},
             {"en": "Not for children.", "zh": "不适用于儿童。"},
         ),
     )

@@ -10,6 +10,7 @@ from pypdf import PdfReader
 
 from medheart_reports import render_pdf
 from medheart_reports.formats import show
+from medheart_reports.phrases import load_phrases
 
 
 def pages(path):
@@ -49,7 +50,7 @@ def test_every_number_of_every_label_and_part_is_there_with_its_unit(texts, writ
     for measurement in label["measurements"]:
         shown = show(measurement, kind)
         assert shown.number + shown.unit in text, measurement["code"]
-        assert measurement["method"] in text
+        assert squeeze(load_phrases(language).word("method", measurement["method"])) in text
     assert len(label["components"]) == 3
     for part in label["components"]:
         for code in ("volume", "long_axis_axial", "short_axis_axial", "max_diameter_3d", "surface_area"):
@@ -84,7 +85,36 @@ def test_version_model_and_inputs_are_named(texts, written):
         "0123456789abcdef" * 4,
     ):
         assert word in text
-    assert "dice.nodule=0.875" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        (
+            "en",
+            [
+                "twelve phantoms",
+                "three phantoms",
+                "Mean Dice Lung nodule 0.875",
+                "Real case P7 nodule found: yes · Lung nodule (Dice) 0.5",
+            ],
+        ),
+        (
+            "zh",
+            [
+                "十二个体模",
+                "三个体模",
+                "平均 Dice 肺结节 0.875",
+                "真实病例 P7 是否检出结节：是 · 肺结节（Dice 系数） 0.5",
+            ],
+        ),
+    ],
+)
+def test_the_card_is_said_in_the_language_of_the_report(texts, language, said):
+    for sentence in said:
+        assert squeeze(sentence) in "".join(texts[language])
+    if language == "zh":
+        assert "phantom" not in "".join(texts["zh"])
 
 
 def test_a_report_that_is_not_for_research_does_not_say_so(nodules, build, make_task, written, tmp_path):

@@ -25,9 +25,7 @@ def test_an_edit_of_what_a_research_model_made_stays_research(
     array = np.zeros(grid.shape, np.uint8)
     array[5:9, 10:20, 8:14] = 1
     labels = LabelMap(array, grid, load_schema("hippocampus"))
-    made = store.add_version(
-        labels, image=case.series, author="a", origin="hippocampus@0", state="draft", meta=meta
-    )
+    made = store.add_version(labels, image=case.series, author="a", origin="hippocampus@0", state="draft", meta=meta)
     edited = store.add_version(
         labels.with_array(array * 2), image=case.series, author="b", origin="edited", parents=(made.id,)
     )

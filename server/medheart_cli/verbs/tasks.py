@@ -56,7 +56,8 @@ def show_task(
     if as_json:
         print_json(found)
         return
-    print_table((text("field"), text("value")), list(_lines(found)))
+    labels = {label["name"]: label["names"][language()] for label in found["labels"]}
+    print_table((text("field"), text("value")), _lines(found, labels))
     if found["status"] == "research":
         note(text("research_only"))
 
@@ -73,15 +74,15 @@ def _task_here(task: str) -> dict[str, Any]:
     return describe_task(task)
 
 
-def _lines(data: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Flatten nested tables to dotted names; texts by language become the user's."""
+def _lines(data: dict[str, Any], labels: dict[str, str], prefix: str = "") -> list[tuple[str, str]]:
+    """Flatten nested tables to dotted names; texts by language become the user's, `labels` are the names of labels."""
     rows: list[tuple[str, str]] = []
     for key, value in data.items():
-        name = f"{prefix}{word('field', key)}"
+        name = f"{prefix}{labels.get(key) or word('field', key)}"
         if isinstance(value, dict) and set(value) == {"en", "zh"}:
             rows.append((name, value[language()]))
         elif isinstance(value, dict):
-            rows += _lines(value, f"{name}.")
+            rows += _lines(value, labels, f"{name}.")
         else:
             rows.append((name, word(key, value) if key in ("kind", "status") else _plain(value)))
     return rows
