@@ -203,6 +203,7 @@ def _model(content: ReportContent, say: Phrases) -> Pairs:
         return [_pair(say("model.task"), say("model.none"))] if content.labels is not None else []
     card = task.card
     rows = [
+        _pair(say("model.made"), "" if content.version else say("model.made_unknown")),
         _pair(say("model.version"), f"{task.title(say.language)} · {task.origin}"),
         _pair(say("model.status"), say.word("status", task.status)),
         _pair(say("model.inputs"), _series_read(content)),

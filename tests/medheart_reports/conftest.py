@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from medheart import Geometry, LabelMap, Volume
+from medheart import Code, Geometry, LabelClass, LabelMap, LabelSchema, Volume
 from medheart.records import LabelVersion, Series, Study
 from medheart.schema import load_schema
 from medheart.task import FieldOfView, ModelCard, Task, TaskInput, Weights
@@ -118,6 +118,19 @@ def written(nodules, tmp_path_factory) -> dict[str, SimpleNamespace]:
         pdf = render_pdf(spoken, folder / "report.pdf", figures=figures)
         reports[language] = SimpleNamespace(content=spoken, figures=figures, html=html, pdf=pdf)
     return reports
+
+
+@pytest.fixture
+def many() -> LabelMap:
+    """Twelve labels: the first eleven are boxes of growing size, the last has no voxel."""
+    code = Code("SCT", "123037004", "Anatomical Structure")
+    schema = LabelSchema(
+        "many", "1", tuple(LabelClass(v, f"box_{v}", {"en": f"Box {v}"}, code, code, (v, 9, 9)) for v in range(1, 13))
+    )
+    array = np.zeros((24, 6, 30), np.uint8)
+    for value in range(1, 12):
+        array[2 * value - 1, 2, 1 : 2 + value] = value
+    return LabelMap(array, Geometry.from_parts(shape=array.shape, spacing=(1, 1, 1)), schema)
 
 
 @pytest.fixture

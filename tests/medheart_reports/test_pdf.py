@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from pypdf import PdfReader
 
-from medheart_reports import render_pdf
+from medheart import Volume
+from medheart_reports import draw_figures, render_html, render_pdf
 from medheart_reports.formats import show
 from medheart_reports.phrases import load_phrases
 
@@ -133,6 +134,22 @@ def test_an_empty_label_map_is_not_called_normal(nodules, build, tmp_path, langu
     assert text.count(squeeze(word)) >= 2
     assert "normal" not in text
     assert "正常" not in text
+
+
+def test_many_labels_name_the_absent_ones_in_both_files(many, build, tmp_path):
+    content = build(many, Volume(many.array, many.geometry, "CT"), task=None)
+    figures = draw_figures(content)
+    said = squeeze("1 of the labels not detected, does not exclude disease: Box 12.")
+    assert said in "".join(pages(render_pdf(content, tmp_path / "many.pdf", figures=figures)))
+    assert said in squeeze(render_html(content, tmp_path, figures=figures).read_text(encoding="utf-8"))
+
+
+def test_the_model_is_not_said_to_have_made_a_label_file(nodules, build, make_task, written, tmp_path):
+    content = build(*nodules, task=make_task("lung-nodule", "CT"))
+    said = "thelabelfiledoesnotsay"
+    assert said not in "".join(pages(render_pdf(content, tmp_path / "kept.pdf", figures=written["en"].figures)))
+    content = replace(content, version=None)
+    assert said in "".join(pages(render_pdf(content, tmp_path / "file.pdf", figures=written["en"].figures)))
 
 
 def test_nothing_segmented_says_why(nodules, build, tmp_path):

@@ -5,24 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medheart import Code, Geometry, LabelClass, LabelMap, LabelSchema, Volume
+from medheart import Volume
 from medheart_reports.phrases import load_phrases
 from medheart_reports.tables import details, findings, method_rows
 
-CODE = Code("SCT", "123037004", "Anatomical Structure")
 SAY = load_phrases("en")
-
-
-@pytest.fixture
-def many():
-    """Twelve labels: the first eleven are boxes of growing size, the last has no voxel."""
-    schema = LabelSchema(
-        "many", "1", tuple(LabelClass(v, f"box_{v}", {"en": f"Box {v}"}, CODE, CODE, (v, 9, 9)) for v in range(1, 13))
-    )
-    array = np.zeros((24, 6, 30), np.uint8)
-    for value in range(1, 12):
-        array[2 * value - 1, 2, 1 : 2 + value] = value
-    return LabelMap(array, Geometry.from_parts(shape=array.shape, spacing=(1, 1, 1)), schema)
 
 
 def test_many_labels_list_the_largest_first_and_count_the_rest(many, build):
@@ -35,7 +22,7 @@ def test_many_labels_list_the_largest_first_and_count_the_rest(many, build):
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", "3 labels not detected, does not exclude disease: Box 2 · Box 5 · Box 12."),
+        ("en", "3 of the labels not detected, does not exclude disease: Box 2 · Box 5 · Box 12."),
         ("zh", "以下 3 个标签模型未检出，不能排除病变：Box 2 · Box 5 · Box 12。"),
     ],
 )
