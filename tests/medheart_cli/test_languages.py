@@ -65,7 +65,8 @@ def test_every_kind_of_error_has_words() -> None:
     ("arguments", "words"),
     [
         (("tasks", "list"), ("编号", "分割", "海马")),
-        (("tasks", "show", "hippocampus"), ("项目", "训练数据", "海马")),
+        (("tasks", "show", "hippocampus"), ("项目", "训练数据", "真实病例", "平均 Dice.海马前部")),
+        (("tasks", "show", "brain-tumour"), ("未使用真实肿瘤", "肿瘤核心")),
         (("versions", "list"), ("版本", "作者")),
         (("users", "list"), ("角色",)),
         (("doctor",), ("检查项", "磁盘", "标注服务器")),
