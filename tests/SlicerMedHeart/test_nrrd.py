@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,8 +30,7 @@ def test_round_trip_is_exact(tmp_path: Path, dtype: str) -> None:
     assert grid.max_corner_distance(geometry) < 1e-9
 
 
-def test_other_readers_see_the_same_image(tmp_path: Path) -> None:
-    sitk = pytest.importorskip("SimpleITK")
+def test_other_readers_see_the_same_image(tmp_path: Path, sitk: Any) -> None:
     array, geometry, _ = example(tmp_path / "a.nrrd")
     image = sitk.ReadImage(str(tmp_path / "a.nrrd"))
     np.testing.assert_array_equal(sitk.GetArrayFromImage(image), array)
@@ -38,8 +38,7 @@ def test_other_readers_see_the_same_image(tmp_path: Path) -> None:
     np.testing.assert_allclose(image.TransformIndexToPhysicalPoint(last), geometry.index_to_lps(last), atol=1e-6)
 
 
-def test_files_of_other_writers_are_read(tmp_path: Path) -> None:
-    sitk = pytest.importorskip("SimpleITK")
+def test_files_of_other_writers_are_read(tmp_path: Path, sitk: Any) -> None:
     geometry = random_geometry(np.random.default_rng(4), (3, 4, 5))
     array = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
     image = sitk.GetImageFromArray(array)
