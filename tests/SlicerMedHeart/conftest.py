@@ -21,11 +21,11 @@ for folder in (MODULE, ROOT / "core", ROOT / "tests", Path(__file__).parent):
 
 
 def needed(name: str) -> Any:
-    """Return a module; where it is not installed, skip, or fail if MEDHEART_REQUIRE=1."""
+    """Return a module; where it or a library of the system is not there, skip, or fail if MEDHEART_REQUIRE=1."""
     try:
         return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        missing(f"{error.name} is not installed, see requirements-slicer.in")
+    except ImportError as error:
+        missing(f"{name} cannot be imported, see requirements-slicer.in: {error}")
 
 
 def missing(message: str) -> NoReturn:
