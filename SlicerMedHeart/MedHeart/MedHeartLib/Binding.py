@@ -46,6 +46,9 @@ class Binding:
             self._follow(widget, "currentNodeChanged(vtkMRMLNode*)", name)
             setattr(self._parameters, name, widget.currentNode())
         else:
+            if widget.text and not self._parameters.isSet(name):
+                # A scene that says nothing of it, as after one was closed, leaves what the user had typed.
+                setattr(self._parameters, name, widget.text)
             widget.setText(getattr(self._parameters, name))
             self._follow(widget, "textChanged(QString)", name)
 

@@ -48,9 +48,14 @@ class Running:
 
         def finished(result: Any) -> None:
             self._say(_("Done."))
-            with slicer.util.tryWithErrorDisplay(failure):
-                done(result)
-            self._update()
+            try:
+                with slicer.util.tryWithErrorDisplay(failure):
+                    done(result)
+            except Exception:
+                self._say(failure)
+                raise
+            finally:
+                self._update()
 
         def failed(error: Exception) -> None:
             self._say(_("Cancelled.") if isinstance(error, Cancelled) else failure)

@@ -7,11 +7,12 @@ language. So a language needs no compiled catalogue and can be changed in place.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["currentLanguage", "setLanguage", "tr"]
+__all__ = ["currentLanguage", "setLanguage", "tr", "translate"]
 
 _FOLDER = Path(__file__).parent.parent / "Resources" / "Texts"
 _language = ["en"]
@@ -30,6 +31,15 @@ def currentLanguage() -> str:
 def tr(text: str, **values: Any) -> str:
     """Return an English text in the chosen language, with its values filled in."""
     return _catalogue(_language[0]).get(text, text).format(**values)
+
+
+def translate(widgets: Iterable[Any]) -> None:
+    """Put the texts and tool tips of a form's widgets into the chosen language."""
+    for widget in widgets:
+        if any(widget.inherits(kind) for kind in ("QLabel", "QAbstractButton", "ctkCollapsibleButton")):
+            widget.setText(tr(widget.text))
+        if widget.toolTip:
+            widget.setToolTip(tr(widget.toolTip))
 
 
 @cache

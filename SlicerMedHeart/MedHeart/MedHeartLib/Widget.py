@@ -6,7 +6,6 @@ import importlib
 import sys
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import qt
 import slicer
@@ -16,13 +15,14 @@ from slicer.util import VTKObservationMixin
 from medheart.client import LabelServer
 from medheart.errors import Conflict
 from MedHeartLib.Binding import Binding
+from MedHeartLib.Connection import Connection, hostOf
 from MedHeartLib.Logic import Logic, Segmented, Submission
 from MedHeartLib.mrml.ParameterNode import ParameterNode
-from MedHeartLib.mrml.Volumes import knownModality
 from MedHeartLib.Parameters import Parameters, missingInput
+from MedHeartLib.Questions import mayBeBeside, mayLeave, mayShow
 from MedHeartLib.Running import Running
 from MedHeartLib.Tasks import ServerTask
-from MedHeartLib.Texts import currentLanguage, setLanguage
+from MedHeartLib.Texts import currentLanguage, setLanguage, translate
 from MedHeartLib.Texts import tr as _
 
 __all__ = ["MedHeartWidget"]
@@ -30,7 +30,7 @@ __all__ = ["MedHeartWidget"]
 # Reloading goes from what imports nothing to what imports all.
 _LOWEST_FIRST = (
     *("mrml.ParameterNode", "mrml.Volumes", "mrml.Segmentations", "Nrrd", "Tasks", "Parameters", "Texts"),
-    *("Background", "Binding", "Running", "Logic", "Widget"),
+    *("Connection", "Questions", "Background", "Binding", "Running", "Logic", "Widget"),
 )
 
 
@@ -47,8 +47,7 @@ class MedHeartWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def __init__(self, parent: Any = None, makeLogic: Callable[..., Logic] = Logic) -> None:
         self._makeLogic = makeLogic
-        self._logic: Any = None
-        self._tasks: list[ServerTask] = []
+        self._connection: Connection | None = None
         self._binding: Binding | None = None
         self._parameters: Any = None
         VTKObservationMixin.__init__(self)
@@ -66,27 +65,33 @@ class MedHeartWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._form = form
         self.ui = slicer.util.childWidgetVariables(form)
         form.setMRMLScene(slicer.mrmlScene)
-        self._translate()
+        translate(form.findChildren(qt.QWidget))
         self.ui.cancelButton.setVisible(False)
         self.ui.progressBar.setVisible(False)
-        for button, slot in (
-            (self.ui.connectButton, self.onConnect),
-            (self.ui.segmentButton, self.onSegment),
-            (self.ui.submitButton, self.onSubmit),
-        ):
-            button.connect("clicked(bool)", slot)
+        self.ui.connectButton.connect("clicked(bool)", self.onConnect)
+        self.ui.segmentButton.connect("clicked(bool)", self.onSegment)
+        self.ui.submitButton.connect("clicked(bool)", self.onSubmit)
         self.ui.taskSelector.connect("currentIndexChanged(int)", self.onTaskChosen)
         self._running = Running(self.ui, self._updateButtons)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._onSceneEndClose)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self._onSceneStartClose)
+        # A scene that is opened writes over the parameters: the panel lets go of them meanwhile.
+        self.addObserver(scene, scene.StartImportEvent, lambda _caller, _event: self.exit())
+        for event in (scene.EndCloseEvent, scene.EndImportEvent):
+            self.addObserver(scene, event, self._onSceneThere)
         self._updateButtons()
 
     def enter(self) -> None:
         """Take up the scene's parameters; called whenever the module is opened."""
         if self._binding is None:
             self._parameters = ParameterNode(slicer.mrmlScene, self.moduleName, Parameters)
-            self._binding = Binding(self._form, self._parameters, self._updateButtons)
-            self._updateButtons()
+            shown = self.ui.addressEdit.text
+            self._binding = Binding(self._form, self._parameters, self._parametersChanged)
+            if self._parameters.serverAddress != shown:
+                # The key was typed for another server.
+                self.ui.keyEdit.clear()
+            self._parametersChanged()
+            self._chooseTask(self._parameters.task)
 
     def exit(self) -> None:
         """Let go of the parameters; called whenever the module is left. Work that runs goes on."""
@@ -112,7 +117,7 @@ class MedHeartWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameters = None
         self._updateButtons()
 
-    def _onSceneEndClose(self, _caller: Any, _event: str) -> None:
+    def _onSceneThere(self, _caller: Any, _event: str) -> None:
         if self.parent.isEntered:
             self.enter()
 
@@ -121,76 +126,90 @@ class MedHeartWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onConnect(self, _checked: bool = False) -> None:
         """Ask the server what it offers."""
         with slicer.util.tryWithErrorDisplay(_("The label server cannot be reached."), waitCursor=True):
-            client = LabelServer(
-                self._parameters.serverAddress, client_id=self._parameters.annotator, token=self.ui.keyEdit.text or None
-            )
+            address, annotator = self._parameters.serverAddress.strip(), self._parameters.annotator
+            hostOf(address)
+            client = LabelServer(address, client_id=annotator, token=self.ui.keyEdit.text or None)
             logic = self._makeLogic(slicer.mrmlScene, client, language=currentLanguage())
             self._running.start(
-                lambda _report, _cancelled: logic.tasks(),
-                lambda tasks: self._connected(logic, tasks),
+                lambda _report, _cancelled: Connection(logic, address, annotator, tuple(logic.tasks())),
+                self._connected,
                 _("The label server cannot be reached."),
             )
 
     def onTaskChosen(self, index: int) -> None:
         """Remember the task and ask for its inputs."""
-        if self._parameters is not None and 0 <= index < len(self._tasks):
-            self._parameters.task = self._tasks[index].id
+        tasks = self._connection.tasks if self._connection is not None else ()
+        if self._parameters is not None and 0 <= index < len(tasks):
+            self._parameters.task = tasks[index].id
         self._updateButtons()
 
     def onSegment(self, _checked: bool = False) -> None:
         """Segment the chosen volumes."""
         with slicer.util.tryWithErrorDisplay(_("The segmentation failed."), waitCursor=True):
-            request = self._segmentRequest()
+            connection: Any = self._connection
+            request = self._segmentRequest(connection)
             if request is not None:
-                logic = self._logic
                 self._running.start(
-                    lambda report, cancelled: logic.segment(request, report, cancelled),
-                    self._segmented,
+                    lambda report, cancelled: connection.logic.segment(request, report, cancelled),
+                    lambda result: self._segmented(connection.logic, result),
                     _("The segmentation failed."),
                 )
 
     def onSubmit(self, _checked: bool = False) -> None:
         """Submit the chosen segmentation."""
         with slicer.util.tryWithErrorDisplay(_("The label was not submitted."), waitCursor=True):
-            if self._mayLeave():
-                self._submit(self._logic.prepareSubmit(self._parameters.segmentation), asBranch=False)
+            connection: Any = self._connection
+            if mayLeave(connection):
+                submission = connection.logic.prepareSubmit(self._parameters.segmentation)
+                self._submit(connection.logic, submission, asBranch=False)
 
     # What comes of it
 
-    def _connected(self, logic: Logic, tasks: list[ServerTask]) -> None:
+    def _connected(self, connection: Connection) -> None:
+        self._connection = connection
         wanted = self._parameters.task if self._parameters is not None else ""
-        self._logic, self._tasks = logic, tasks
         self.ui.taskSelector.clear()
-        for task in tasks:
+        for task in connection.tasks:
             self.ui.taskSelector.addItem(task.title)
-        index = next((n for n, task in enumerate(tasks) if task.id == wanted), 0 if tasks else -1)
-        self.ui.taskSelector.setCurrentIndex(index)
-        self.onTaskChosen(index)
-        self._say(_("Connected: {count} tasks.", count=len(tasks)))
+        self._say(_("Connected: {count} tasks.", count=len(connection.tasks)))
+        self._chooseTask(wanted)
+        self._parametersChanged()
 
-    def _segmentRequest(self) -> Any:
+    def _chooseTask(self, wanted: str) -> None:
+        """Show the task that is wanted; where the server lacks it, the one that is shown is meant from now on."""
+        tasks = self._connection.tasks if self._connection is not None else ()
+        found = (number for number, task in enumerate(tasks) if task.id == wanted)
+        self.ui.taskSelector.setCurrentIndex(next(found, self.ui.taskSelector.currentIndex))
+        self.onTaskChosen(self.ui.taskSelector.currentIndex)
+
+    def _parametersChanged(self) -> None:
+        """Let go of a server that is not the one the panel now shows."""
+        connection, parameters = self._connection, self._parameters
+        if connection is not None and parameters is not None and not connection.serves(parameters):
+            self._connection = None
+            self.ui.taskSelector.clear()
+            self._say(_("Not connected."))
+        self._updateButtons()
+
+    def _segmentRequest(self, connection: Connection) -> Any:
         """Return the SegmentRequest, or None where the user does not want to."""
         task: Any = self._task()
         nodes = [self._parameters.firstVolume, self._parameters.secondVolume][: len(task.inputs)]
-        unknown = [node.GetName() for node in nodes if not knownModality(node)]
-        question = _("Nothing says what {volumes} shows. Is it {modality}?", volumes=unknown, modality=task.modality)
-        if not self._mayLeave() or (
-            unknown and task.modality and not slicer.util.confirmYesNoDisplay(question, windowTitle=_("Modality"))
-        ):
+        if not mayLeave(connection) or not mayShow(task.modality, nodes):
             return None
-        return self._logic.prepareSegment(task, nodes, modality=task.modality)
+        return connection.logic.prepareSegment(task, nodes, modality=task.modality)
 
-    def _segmented(self, result: Segmented) -> None:
-        node = self._logic.show(result)
+    def _segmented(self, logic: Logic, result: Segmented) -> None:
+        node = logic.show(result)
+        if self._parameters is not None:
+            self._parameters.segmentation = node
         self.ui.segmentationSelector.setCurrentNode(node)
         lines = [_("Not detected; this does not exclude disease.")] if result.isEmpty else [_("Done.")]
         if result.request.task.isResearch:
             lines.append(_("For research only."))
         self._say(" ".join(lines))
 
-    def _submit(self, submission: Submission, *, asBranch: bool) -> None:
-        logic = self._logic
-
+    def _submit(self, logic: Logic, submission: Submission, *, asBranch: bool) -> None:
         def work(_report: Any, _cancelled: Any) -> Any:
             try:
                 return logic.submit(submission, asBranch=asBranch)
@@ -201,23 +220,10 @@ class MedHeartWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             if reply is not None:
                 logic.submitted(submission, reply)
                 self._say(_("Submitted."))
-            elif slicer.util.confirmYesNoDisplay(
-                _("Another version was submitted meanwhile. Submit yours beside it, to be merged?"),
-                windowTitle=_("Another version"),
-            ):
-                self._submit(submission, asBranch=True)
+            elif mayBeBeside():
+                self._submit(logic, submission, asBranch=True)
 
         self._running.start(work, done, _("The label was not submitted."))
-
-    def _mayLeave(self) -> bool:
-        """Ask before patient data leaves this computer."""
-        host = urlsplit(self._parameters.serverAddress).hostname or ""
-        if host in {"127.0.0.1", "localhost", "::1"}:
-            return True
-        question = _("The images or labels will be sent to {host}.", host=host)
-        return bool(
-            slicer.util.confirmOkCancelDisplay(question, dontShowAgainSettingsKey=f"MedHeart/ConfirmSendTo/{host}")
-        )
 
     # How it looks
 
@@ -225,8 +231,9 @@ class MedHeartWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.statusLabel.setText(text)
 
     def _task(self) -> ServerTask | None:
-        wanted = self._parameters.task if self._parameters is not None else ""
-        return next((task for task in self._tasks if task.id == wanted), None)
+        if self._connection is None or self._parameters is None:
+            return None
+        return self._connection.task(self._parameters.task)
 
     def _updateButtons(self) -> None:
         task, busy = self._task(), self._running.isBusy
@@ -235,16 +242,9 @@ class MedHeartWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.secondVolumeLabel.setText(inputs[1].upper() if len(inputs) > 1 else "")
         for widget in (self.ui.secondVolumeLabel, self.ui.secondVolumeSelector):
             widget.setVisible(len(inputs) > 1)
-        connected = self._logic is not None and self._parameters is not None
+        connected = self._connection is not None and self._parameters is not None
         missing = missingInput(self._parameters, connected=connected, inputs=len(inputs))
         self.ui.segmentButton.setEnabled(missing is None and task is not None and not busy)
         self.ui.segmentButton.setToolTip(_(missing or "Segment the volume on the label server."))
         self.ui.connectButton.setEnabled(not busy and self._parameters is not None)
         self.ui.submitButton.setEnabled(connected and self._parameters.segmentation is not None and not busy)
-
-    def _translate(self) -> None:
-        for widget in self._form.findChildren(qt.QWidget):
-            if any(widget.inherits(kind) for kind in ("QLabel", "QAbstractButton", "ctkCollapsibleButton")):
-                widget.setText(_(widget.text))
-            if widget.toolTip:
-                widget.setToolTip(_(widget.toolTip))

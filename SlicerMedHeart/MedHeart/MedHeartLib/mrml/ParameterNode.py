@@ -1,4 +1,4 @@
-"""A dataclass kept in a MRML node, so that settings are saved with the scene and observed."""
+"""A dataclass kept in a MRML node, so that settings are saved with the scene."""
 
 from __future__ import annotations
 
@@ -53,6 +53,10 @@ class ParameterNode:
             self.node.SetNodeReferenceID(name, value.GetID() if value is not None else None)
         else:
             self.node.SetParameter(name, str(value).lower() if isinstance(value, bool) else str(value))
+
+    def isSet(self, name: str) -> bool:
+        """Whether the scene says what a parameter is; else it has its default."""
+        return bool(self.node.HasParameter(self._field(name).name))
 
     def _field(self, name: str) -> Any:
         known = self.__dict__["_fields"]
