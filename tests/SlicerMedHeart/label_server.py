@@ -103,7 +103,9 @@ class Handler(BaseHTTPRequestHandler):
         affine = geometry.affine.copy()
         affine[0, 3] += self.server.shift_mm
         path = self.server.folder / "result.nrrd"
-        writeNrrd(path, ((array > 50) * np.uint8(2)), Geometry(geometry.shape, affine))
+        # As stock MONAI Label does: floats, where no other type is asked for.
+        dtype = np.dtype(self.server.params.get("result_dtype", "float32"))
+        writeNrrd(path, ((array > 50) * 2).astype(dtype), Geometry(geometry.shape, affine))
         params = json.dumps({"label_names": LABELS, "version": {"id": "v1"}}).encode()
         self.reply(
             b'--XX\r\nContent-Disposition: form-data; name="params"\r\nContent-Type: application/json\r\n\r\n'

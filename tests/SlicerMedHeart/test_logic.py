@@ -51,7 +51,7 @@ def test_one_press_leads_from_volumes_to_a_segmentation(logic: Any, volumes: lis
     np.testing.assert_array_equal(sent, image.array)
     assert grid.matches(image.geometry)
     assert not result.isEmpty
-    assert server.params["result_extension"] == ".nrrd"
+    assert (server.params["result_extension"], server.params["result_dtype"]) == (".nrrd", "uint16")
     assert list(server.params["inputs"]) == ["flair", "t1c"]
     assert server.params["inputs"]["flair"] == result.image
     assert [upload["modality"] for upload in server.uploads] == ["MR", "MR"]
@@ -136,10 +136,11 @@ def test_a_segmentation_from_elsewhere_is_not_submitted(logic: Any, scene: Any) 
         logic.prepareSubmit(node)
 
 
-def test_a_stock_server_is_told_nothing_of_schemas_or_bases(logic: Any, volumes: list[Any], server: Server) -> None:
-    server.models = {"organs": {"type": "segmentation", "labels": {"spleen": 2}, "description": "Organs"}}
+def test_a_stock_server_hears_its_own_names_and_nothing_of_schemas_or_bases(logic: Any, volumes: list[Any], server: Server) -> None:
+    labels = {"left kidney": 2, "肝": 3}
+    server.models = {"organs": {"type": "segmentation", "labels": labels, "description": "Organs"}}
     node = logic.show(run(logic, volumes[:1]))
     logic.submit(logic.prepareSubmit(node))
     params = server.labels[0][2]
-    assert params["label_info"] == [{"name": "spleen", "idx": 2}]
+    assert params["label_info"] == [{"name": "left kidney", "idx": 2}, {"name": "肝", "idx": 3}]
     assert not {"schema", "base"} & set(params)

@@ -52,6 +52,12 @@ def test_a_stock_server_gets_a_schema_with_its_own_values_and_distinct_colours()
     assert (organs.title, organs.inputs, organs.isResearch, organs.isOurs) == ("organs", ("image",), False, False)
 
 
+def test_labels_whose_names_differ_in_signs_only_are_kept_apart() -> None:
+    info = {"models": {"organs": {"type": "segmentation", "labels": ["left kidney", "left_kidney", "left-kidney"]}}}
+    (organs,) = serverTasks(info)
+    assert [label.name for label in organs.schema.labels] == ["left_kidney", "label_2", "left-kidney"]
+
+
 def test_another_kind_of_server_is_named_as_such() -> None:
     with pytest.raises(MedHeartError, match="not a MONAI Label server"):
         serverTasks({"name": "something"})

@@ -119,7 +119,8 @@ class Logic:
                 raise Cancelled("the segmentation was cancelled")
             images[role] = self._upload(volume, report)
         first = images[request.task.inputs[0]]
-        params: dict[str, Any] = {"result_extension": ".nrrd", "save_label": True}
+        # Stock servers write floats where no type is asked for.
+        params: dict[str, Any] = {"result_extension": ".nrrd", "result_dtype": "uint16", "save_label": True}
         if len(images) > 1:
             params["inputs"] = images
         result = self._client.infer(request.task.id, first, params=params, progress=report, cancelled=cancelled)
@@ -171,7 +172,9 @@ class Logic:
             params["schema"] = schema.id
             if submission.base and not asBranch:
                 params["base"] = submission.base
-        info = [{"name": label.name, "idx": label.value} for label in schema.labels]
+        # Another server knows its labels by its own names, not by the keys that the scene needs.
+        names = {label.value: label.name if submission.isOurs else label.display_name() for label in schema.labels}
+        info = [{"name": name, "idx": value} for value, name in names.items()]
         with tempfile.TemporaryDirectory(prefix="MedHeart-") as folder:
             path = Path(folder) / "label.nrrd"
             writeNrrd(path, submission.labels.array, submission.labels.geometry)

@@ -96,13 +96,16 @@ def _ourSchema(said: Any, values: Mapping[str, int]) -> LabelSchema | None:
 
 def _foreignSchema(model: str, values: Mapping[str, int]) -> LabelSchema:
     """Return a schema for labels that MedHeart has no codes for: tissue, and colours that differ."""
-    labels = []
+    labels: list[LabelClass] = []
     for name, value in values.items():
+        key = re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")
+        if not key or any(label.name == key for label in labels):
+            key = f"label_{value}"
         red, green, blue = colorsys.hsv_to_rgb(value * _GOLDEN % 1, 0.75, 0.95)
         labels.append(
             LabelClass(
                 value=value,
-                name=re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_") or f"label_{value}",
+                name=key,
                 names={"en": name},
                 category=_CATEGORY,
                 type=_CATEGORY,
