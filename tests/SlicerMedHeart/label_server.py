@@ -39,6 +39,7 @@ class Server(ThreadingHTTPServer):
         self.labels: list[tuple[np.ndarray, Geometry, dict[str, Any]]] = []
         self.models = {"brain-tumour": MODEL}
         self.head = "v1"
+        self.made = {"id": "v1", "state": "draft"}
         self.hold = threading.Event()
         self.hold.set()
         self.shift_mm = 0.0
@@ -106,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
         # As stock MONAI Label does: floats, where no other type is asked for.
         dtype = np.dtype(self.server.params.get("result_dtype", "float32"))
         writeNrrd(path, ((array > 50) * 2).astype(dtype), Geometry(geometry.shape, affine))
-        params = json.dumps({"label_names": LABELS, "version": {"id": "v1"}}).encode()
+        params = json.dumps({"label_names": LABELS, "version": self.server.made}).encode()
         self.reply(
             b'--XX\r\nContent-Disposition: form-data; name="params"\r\nContent-Type: application/json\r\n\r\n'
             + params

@@ -136,7 +136,9 @@ def test_a_segmentation_from_elsewhere_is_not_submitted(logic: Any, scene: Any) 
         logic.prepareSubmit(node)
 
 
-def test_a_stock_server_hears_its_own_names_and_nothing_of_schemas_or_bases(logic: Any, volumes: list[Any], server: Server) -> None:
+def test_a_stock_server_hears_its_own_names_and_nothing_of_schemas_or_bases(
+    logic: Any, volumes: list[Any], server: Server
+) -> None:
     labels = {"left kidney": 2, "肝": 3}
     server.models = {"organs": {"type": "segmentation", "labels": labels, "description": "Organs"}}
     node = logic.show(run(logic, volumes[:1]))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from label_server import MODEL
 
 from medheart.phantom import random_geometry
 from medheart.volume import Volume
@@ -60,6 +61,23 @@ def test_connect_segment_and_submit(panel: Any, scene: Any, server: Any) -> None
     assert panel.ui.segmentationSelector.currentNode().GetName() == "series Spleen"
     panel.press(panel.ui.submitButton)
     assert panel.ui.statusLabel.text == "Submitted."
+    assert len(server.labels) == 1
+
+
+def test_a_draft_is_called_so_and_a_label_that_starts_from_elsewhere_goes_beside(
+    panel: Any, scene: Any, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("slicer.util.confirmYesNoDisplay", lambda text, **_options: not asked.append(text))
+    server.models = {"brain": {**MODEL, "inputs": ["flair"]}}
+    panel.press(panel.ui.connectButton)
+    panel.ui.firstVolumeSelector.setCurrentNode(addVolume(scene))
+    panel.press(panel.ui.segmentButton)
+    assert "draft until you submit it" in panel.ui.statusLabel.text
+    server.head = "a label that was there before"
+    panel.ui.submitButton.click()
+    panel.wait(lambda: panel.ui.statusLabel.text == "Submitted.")
+    assert "a version that yours does not start from" in asked[-1]
     assert len(server.labels) == 1
 
 

@@ -52,6 +52,11 @@ class Segmented:
         """Whether no voxel has a label."""
         return not self.labels.counts
 
+    @property
+    def isDraft(self) -> bool:
+        """Whether the server keeps it as a draft, as ours does with what a model made."""
+        return (self.params.get("version") or {}).get("state") == "draft"
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -165,7 +170,7 @@ class Logic:
         return Submission(said[_IMAGE], said[_TASK], labels, task.isOurs, said[_BASE], node.GetID())
 
     def submit(self, submission: Submission, *, asBranch: bool = False) -> dict[str, Any]:
-        """Submit a label; raises Conflict if another version came in between, unless `asBranch`."""
+        """Submit a label; raises Conflict if it does not start from what the server has, unless `asBranch`."""
         schema = submission.labels.schema
         params: dict[str, Any] = {"model": submission.task}
         if submission.isOurs:

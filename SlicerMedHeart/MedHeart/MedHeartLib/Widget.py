@@ -16,10 +16,10 @@ from medheart.client import LabelServer
 from medheart.errors import Conflict
 from MedHeartLib.Binding import Binding
 from MedHeartLib.Connection import Connection, hostOf
+from MedHeartLib.Dialogue import mayBeBeside, mayLeave, mayShow, outcome
 from MedHeartLib.Logic import Logic, Segmented, Submission
 from MedHeartLib.mrml.ParameterNode import ParameterNode
 from MedHeartLib.Parameters import Parameters, missingInput
-from MedHeartLib.Questions import mayBeBeside, mayLeave, mayShow
 from MedHeartLib.Running import Running
 from MedHeartLib.Tasks import ServerTask
 from MedHeartLib.Texts import currentLanguage, setLanguage, translate
@@ -30,7 +30,7 @@ __all__ = ["MedHeartWidget"]
 # Reloading goes from what imports nothing to what imports all.
 _LOWEST_FIRST = (
     *("mrml.ParameterNode", "mrml.Volumes", "mrml.Segmentations", "Nrrd", "Tasks", "Parameters", "Texts"),
-    *("Connection", "Questions", "Background", "Binding", "Running", "Logic", "Widget"),
+    *("Connection", "Background", "Binding", "Running", "Logic", "Dialogue", "Widget"),
 )
 
 
@@ -204,10 +204,7 @@ class MedHeartWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameters is not None:
             self._parameters.segmentation = node
         self.ui.segmentationSelector.setCurrentNode(node)
-        lines = [_("Not detected; this does not exclude disease.")] if result.isEmpty else [_("Done.")]
-        if result.request.task.isResearch:
-            lines.append(_("For research only."))
-        self._say(" ".join(lines))
+        self._say(outcome(result))
 
     def _submit(self, logic: Logic, submission: Submission, *, asBranch: bool) -> None:
         def work(_report: Any, _cancelled: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the user is asked before something is done in the user's name."""
+"""What the user is asked before something is done in the user's name, and told after it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 import slicer
 
 from MedHeartLib.Connection import Connection
+from MedHeartLib.Logic import Segmented
 from MedHeartLib.mrml.Volumes import knownModality
 from MedHeartLib.Texts import tr as _
 
-__all__ = ["mayBeBeside", "mayLeave", "mayShow"]
+__all__ = ["mayBeBeside", "mayLeave", "mayShow", "outcome"]
 
 
 def mayLeave(connection: Connection) -> bool:
@@ -32,6 +33,16 @@ def mayShow(modality: str, nodes: list[Any]) -> bool:
 
 
 def mayBeBeside() -> bool:
-    """Ask whether a label becomes a branch, where the server has a newer one."""
-    question = _("Another version was submitted meanwhile. Submit yours beside it, to be merged?")
+    """Ask whether a label becomes a branch, where the server has a version that it does not start from."""
+    question = _("The server has a version that yours does not start from. Submit yours beside it, to be merged?")
     return bool(slicer.util.confirmYesNoDisplay(question, windowTitle=_("Another version")))
+
+
+def outcome(result: Segmented) -> str:
+    """Return what there is to say of a segmentation."""
+    lines = [_("Not detected; this does not exclude disease.") if result.isEmpty else _("Done.")]
+    if result.isDraft:
+        lines.append(_("The server keeps it as a draft until you submit it."))
+    if result.request.task.isResearch:
+        lines.append(_("For research only."))
+    return " ".join(lines)
