@@ -74,9 +74,9 @@ def test_texts_follow_the_language() -> None:
     try:
         setLanguage("zh_CN")
         assert currentLanguage() == "zh"
-        assert tr("Connected: {count} tasks.", count=3) == "已连接：3 个任务。"
+        assert tr("Connected. Tasks: {count}.", count=3) == "已连接。任务数：3。"
         setLanguage("de-DE")
-        assert tr("Connected: {count} tasks.", count=3) == "Connected: 3 tasks."
+        assert tr("Connected. Tasks: {count}.", count=3) == "Connected. Tasks: 3."
     finally:
         setLanguage("en")
 

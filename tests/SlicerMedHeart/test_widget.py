@@ -55,7 +55,7 @@ def opened(scene: Any, path: Path) -> None:
 
 def test_connect_segment_and_submit(panel: Any, scene: Any, server: Any) -> None:
     panel.press(panel.ui.connectButton)
-    assert (panel.ui.taskSelector.count, panel.ui.statusLabel.text) == (2, "Connected: 2 tasks.")
+    assert (panel.ui.taskSelector.count, panel.ui.statusLabel.text) == (2, "Connected. Tasks: 2.")
     panel.ui.firstVolumeSelector.setCurrentNode(addVolume(scene))
     panel.press(panel.ui.segmentButton)
     assert panel.ui.segmentationSelector.currentNode().GetName() == "series Spleen"

@@ -9,6 +9,7 @@ import slicer
 from MedHeartLib.Connection import Connection
 from MedHeartLib.Logic import Segmented
 from MedHeartLib.mrml.Volumes import knownModality
+from MedHeartLib.Texts import currentLanguage
 from MedHeartLib.Texts import tr as _
 
 __all__ = ["mayBeBeside", "mayLeave", "mayShow", "outcome"]
@@ -45,4 +46,4 @@ def outcome(result: Segmented) -> str:
         lines.append(_("The server keeps it as a draft until you submit it."))
     if result.request.task.isResearch:
         lines.append(_("For research only."))
-    return " ".join(lines)
+    return ("" if currentLanguage() == "zh" else " ").join(lines)

@@ -171,7 +171,7 @@ class MedHeartWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.taskSelector.clear()
         for task in connection.tasks:
             self.ui.taskSelector.addItem(task.title)
-        self._say(_("Connected: {count} tasks.", count=len(connection.tasks)))
+        self._say(_("Connected. Tasks: {count}.", count=len(connection.tasks)))
         self._chooseTask(wanted)
         self._parametersChanged()
 
