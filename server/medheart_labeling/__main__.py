@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from medheart.errors import MedHeartError
+from medheart.home import write_privately
 from medheart.settings import Settings
 from medheart_labeling.server import ServeOptions, serve
 
@@ -37,7 +38,9 @@ def main() -> int:
         studies=given.studies,
     )
     try:
-        serve(Settings.load(host=given.host, label_port=given.port), options)
+        settings = Settings.load(host=given.host, label_port=given.port)
+        write_privately(settings)
+        serve(settings, options)
     except MedHeartError as error:
         sys.stderr.write(f"{error.message}\n")
         return 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uvicorn
 
+from medheart.home import write_privately
 from medheart.settings import Settings
 from medheart_server.app import create_app
 from medheart_server.observing import log_as_json
@@ -15,6 +16,7 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT; requests that run have 30 seconds to end."""
     log_as_json()
     settings = Settings.load()
+    write_privately(settings)
     uvicorn.run(
         create_app(settings),
         host=settings.host,

@@ -67,7 +67,7 @@ class FolderObjects:
     Parameters
     ----------
     root : pathlib.Path
-        Folder; made if missing. On a local disk, not on NFS or SMB.
+        Folder; made if missing, for its owner alone. On a local disk, not on NFS or SMB.
     clock : callable
         Seconds since the epoch.
     """
@@ -75,7 +75,10 @@ class FolderObjects:
     def __init__(self, root: Path, *, clock: Callable[[], float]) -> None:
         self.root = root
         self._clock = clock
-        _make_folder(root)
+        try:
+            _make_folder(root)
+        except OSError as error:
+            raise StoreError(f"cannot make the folder {root}: {error.strerror or error}", code="not_written") from error
 
     def put(self, key: str, data: bytes) -> None:
         """Keep `data` under `key`."""
@@ -187,7 +190,7 @@ def _make_folder(path: Path) -> None:
     if path.is_dir():
         return
     _make_folder(path.parent)
-    path.mkdir(exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
     _sync_folder(path.parent)
 
 

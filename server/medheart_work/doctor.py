@@ -17,6 +17,7 @@ from typing import Any, Literal
 from packaging.requirements import Requirement
 
 from medheart.errors import MedHeartError
+from medheart.home import make_home
 from medheart.settings import Settings
 from medheart_work.readiness import PARTS, is_taken
 
@@ -26,6 +27,7 @@ Verdict = Literal["ok", "warning", "missing"]
 
 _PYTHONS = ((3, 11), (3, 12))
 _FREE_BYTES = 5 << 30
+_OTHERS = 0o007
 _EXTRAS = ("cli", "models", "labeling", "service")
 _SAMPLE = 20
 _SOCKET_BYTES = 107
@@ -112,11 +114,13 @@ class _Examination:
 
     def home(self) -> Iterator[Finding]:
         home, socket = self._settings.home, self._settings.host_socket
-        home.mkdir(parents=True, exist_ok=True)
+        make_home(self._settings)
         if os.access(home, os.W_OK):
             yield self.found("home", "ok", "is_there", what=home)
         else:
             yield self.found("home", "missing", "not_writable", remedy="set_home", path=home)
+        if home.stat().st_mode & _OTHERS:
+            yield self.found("home", "warning", "open_to_others", remedy="close_home", path=home)
         length = len(os.fsencode(socket))
         if length > _SOCKET_BYTES:
             yield self.found("socket", "missing", "long_socket", remedy="shorter_home", path=socket, bytes=length)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from medheart.home import make_home
 from medheart.settings import Settings
 from medheart_access import ROLES, Access
 
@@ -13,6 +14,7 @@ __all__ = ["ROLES", "add_user", "list_users", "revoke_user"]
 
 def add_user(settings: Settings, name: str, role: str) -> str:
     """Make a key and return it; it is shown this once. From the first key on, every request needs one."""
+    make_home(settings)
     return Access.open(settings).keys.add(name, role)
 
 

@@ -7,6 +7,7 @@ import logging
 import sys
 
 from medheart.errors import MedHeartError
+from medheart.home import write_privately
 from medheart.settings import Settings
 from medheart_models.host.server import Limits, serve
 from medheart_models.tasks import load_task, task_ids
@@ -25,7 +26,9 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     limits = Limits(options.queue, options.images_mib * _MIB, options.prepared_mib * _MIB)
     try:
-        serve(Settings.load(device=options.device), load_task=load_task, task_ids=task_ids(), limits=limits)
+        settings = Settings.load(device=options.device)
+        write_privately(settings)
+        serve(settings, load_task=load_task, task_ids=task_ids(), limits=limits)
     except MedHeartError as error:
         sys.stderr.write(f"{error.message}\n")
         return 1

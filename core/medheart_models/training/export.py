@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medheart.errors import ModelError
+from medheart.home import make_home
 from medheart.settings import Settings
 from medheart.task import Task
 from medheart_models.tasks import load_task, task_ids, weights_path
@@ -97,9 +98,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Export trained networks to the runtime's format.")
     parser.add_argument("--task", choices=task_ids(), action="append", help="only this task (repeatable)")
     options = parser.parse_args()
-    exports = Settings.load().exports_dir
+    settings = Settings.load()
+    make_home(settings)
     for task_id in options.task or task_ids():
-        export_task(load_task(task_id), exports)
+        export_task(load_task(task_id), settings.exports_dir)
 
 
 if __name__ == "__main__":

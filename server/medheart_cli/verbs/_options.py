@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medheart.errors import MedHeartError
+from medheart.home import make_home
 from medheart.settings import Settings
 from medheart_cli.console import note, progress, text
 
@@ -90,6 +91,7 @@ def open_store(settings: Settings) -> Iterator[Store]:
     """Open the store of this installation while the block runs."""
     from medheart_store import Store
 
+    make_home(settings)
     with Store.open(settings.store_dir) as store:
         yield store
 
@@ -116,6 +118,7 @@ def ensure_networks(settings: Settings, tasks: Collection[str] | None = None) ->
     """Export what is missing of the networks of `tasks` (all by default), which takes a while, and say so."""
     from medheart_work.networks import export_networks, missing_networks
 
+    make_home(settings)
     missing = [task for task in missing_networks(settings) if tasks is None or task in tasks]
     if missing:
         note(text("exporting", tasks=", ".join(missing)))

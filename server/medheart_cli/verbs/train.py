@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from medheart.errors import MedHeartError
+from medheart.home import make_home
 from medheart.settings import Settings
 from medheart_cli.console import note, print_json, print_table, progress, text
 from medheart_cli.verbs._options import AsJson, Local, Server, author, open_store, service
@@ -56,6 +57,7 @@ def train(
     settings = Settings.load()
     with service(server, local=local, quiet=as_json) as remote:
         if remote is None:
+            make_home(settings)
             result = _train_here(settings, task, data, epochs, val_split, quiet=as_json)
         elif data is None:
             message = f"{remote.url} trains on its own labels when its label server is asked to; give --data here"
