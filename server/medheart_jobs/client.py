@@ -117,6 +117,18 @@ class Jobs:
             waiting = self._waiting()
             return [self._job(workflow, waiting) for workflow in found]
 
+    def arguments(self, job_id: str) -> dict[str, Any]:
+        """Return the arguments that a job was asked with; raises NotFound."""
+        with self._translated():
+            return dict(_arguments(self._workflow(job_id))["args"])
+
+    def unfinished(self) -> list[dict[str, Any]]:
+        """Return the arguments of every job that waits or runs."""
+        words = [word for word, meaning in _STATES.items() if meaning in ("queued", "running")]
+        with self._translated():
+            found = self._client.list_workflows(status=words, application_name=APPLICATION, load_output=False)
+            return [dict(_arguments(workflow)["args"]) for workflow in found]
+
     def cancel(self, job_id: str) -> Job:
         """Cancel a job and return it; a running one ends at its next step or its next look at `cancelled`.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import glob
 import hashlib
 import re
 import secrets
@@ -137,7 +136,6 @@ def _copy(file: UploadFile, target: Path) -> bytes:
     return digest.digest()
 
 
-def forget_upload(uploads: Path, key: str) -> None:
-    """Remove what was uploaded under an idempotency key."""
-    for folder in uploads.glob(glob.escape(f"{key}-") + "[0-9a-f]" * _SHOWN):
-        shutil.rmtree(folder, ignore_errors=True)
+def forget_upload(uploads: Path, name: str) -> None:
+    """Remove an upload, by the name of its folder."""
+    shutil.rmtree(uploads / Path(name).name, ignore_errors=True)

@@ -1,6 +1,7 @@
 """Jobs on files that a client sent as a bundle: what `--local` does, done here for somebody elsewhere.
 
-Results that are files lie in `MEDHEART_HOME/results/<folder>` until who asked has fetched them, a day at most.
+Results that are files lie in `MEDHEART_HOME/results/<folder>` until who asked has fetched them, or for a day, see
+`sweeping`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +25,6 @@ from medheart_store import Store
 from medheart_work.files import write_whole
 
 __all__ = ["register_bundles"]
-
-_KEEP_S = 24 * 3600.0
 
 
 def register_bundles(jobs: Registry, settings: Settings) -> None:
@@ -200,15 +198,10 @@ class _BundleWork:
         return {**result, "sha256": sha256} if name == "import" else result
 
     def _results(self, folder: str) -> Path:
-        """Return an empty folder for results; those that nobody fetched for a day are removed."""
-        home = self._settings.home / "results"
-        home.mkdir(parents=True, exist_ok=True)
-        for old in home.iterdir():
-            if time.time() - old.stat().st_mtime > _KEEP_S:
-                shutil.rmtree(old, ignore_errors=True)
-        found = home / Path(folder).name
+        """Return an empty folder for results."""
+        found = self._settings.home / "results" / Path(folder).name
         shutil.rmtree(found, ignore_errors=True)
-        found.mkdir()
+        found.mkdir(parents=True)
         return found
 
     def _leave(self, folder: str, contents: dict[str, bytes]) -> dict[str, Any]:

@@ -1,14 +1,17 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and locks that end with their process."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["appearing", "write_whole"]
+from medheart.errors import MedHeartError
+
+__all__ = ["appearing", "locked", "only_one", "write_whole"]
 
 
 @contextmanager
@@ -30,3 +33,38 @@ def write_whole(path: Path, data: bytes) -> Path:
         stream.flush()
         os.fsync(stream.fileno())
     return path
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Lock a file or folder while the block runs; yields false where somebody else holds it.
+
+    The kernel frees the lock when its process ends, however that ends.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def only_one(lock: Path, what: str) -> Iterator[None]:
+    """Keep a second process of a kind from running while the block does.
+
+    Raises
+    ------
+    MedHeartError
+        `already_running`, if one does; `what` says of what kind.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.touch()
+    with locked(lock) as mine:
+        if not mine:
+            raise MedHeartError(f"{lock}: a {what} of this home is running already", code="already_running")
+        yield

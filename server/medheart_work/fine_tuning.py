@@ -25,6 +25,7 @@ from medheart_models.tasks import load_task
 from medheart_models.training.recipe import TUNING_EPOCHS, training_folder
 from medheart_models.training.selection import LabelledCase, check_enough, hold_out_share, keep_share, select_cases
 from medheart_store import Store
+from medheart_work.files import locked
 from medheart_work.segmenting import plan_study
 from medheart_work.training import Follow, run_child
 
@@ -148,12 +149,13 @@ def _data_folder(output: Path) -> Iterator[Path]:
     """Yield an empty folder that only this user may read; gone after the block."""
     output.mkdir(parents=True, exist_ok=True)
     folder = output / "data"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
+    with locked(output):  # What a process left that was killed is not locked any more, so that `sweep` finds it.
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
 
 
 def _hand_over(

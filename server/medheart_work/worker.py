@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,19 +20,22 @@ from pathlib import Path
 from typing import Any
 
 from medheart.errors import Cancelled, JobError, MedHeartError
+from medheart.home import write_privately
 from medheart.settings import Settings
 from medheart.wire import service as wire
 from medheart.wire.paths import without_paths
-from medheart_jobs import Registry, cancelled, report_progress, run_step, run_worker
+from medheart_jobs import Jobs, Registry, cancelled, report_progress, run_step, run_worker
 from medheart_models.training.progress import TrainingProgress
 from medheart_store import Store
 from medheart_work.bundles import register_bundles
-from medheart_work.files import write_whole
+from medheart_work.files import only_one, write_whole
 from medheart_work.readiness import heartbeat
+from medheart_work.sweeping import sweep
 
 __all__ = ["main", "registry"]
 
 _BEAT_S = 3.0
+_TIDY_S = 3600.0
 _LOG = logging.getLogger(__name__)
 
 
@@ -60,7 +65,7 @@ class _Work:
         self._settings = settings
 
     def import_upload(self, upload: str, sha256: str, choices: list[str], one_study: bool) -> dict[str, Any]:
-        """Import the files of an upload, then forget the upload."""
+        """Import the files of an upload, then forget the upload, however it ended."""
 
         def work() -> list[dict[str, Any]]:
             from medheart_work.importing import import_paths
@@ -78,8 +83,10 @@ class _Work:
                 )
             return [{**case.to_dict(), "path": _inside(case.candidate.path, folder)} for case in cases]
 
-        cases = run_step(work, name="import")
-        run_step(lambda: shutil.rmtree(self._upload_folder(upload, gone=True), ignore_errors=True), name="forget")
+        try:
+            cases = run_step(work, name="import")
+        finally:
+            shutil.rmtree(self._settings.home / "uploads" / upload, ignore_errors=True)
         report_progress(len(cases), len(cases))
         return {"cases": cases, "sha256": sha256}
 
@@ -185,9 +192,9 @@ class _Work:
         with Store.open(self._settings.store_dir) as store:
             yield store
 
-    def _upload_folder(self, upload: str, *, gone: bool = False) -> Path:
+    def _upload_folder(self, upload: str) -> Path:
         folder = self._settings.home / "uploads" / upload
-        if not gone and not folder.is_dir():
+        if not folder.is_dir():
             raise JobError(f"the upload {upload!r} is no longer there; send the files again", code="upload_gone")
         return folder
 
@@ -216,22 +223,59 @@ def _inside(path: Path, folder: Path) -> str:
 
 def _beat(settings: Settings, stop: threading.Event) -> None:
     path = heartbeat(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    while not stop.wait(_BEAT_S):
+    while True:
         write_whole(path, str(os.getpid()).encode())
+        if stop.wait(_BEAT_S):
+            break
     path.unlink(missing_ok=True)
 
 
-def main() -> None:
-    """Do jobs until SIGTERM or SIGINT."""
+def _tidy(settings: Settings) -> None:
+    """Clear away what no job needs; a worker that cannot do so goes on."""
+    try:
+        with Jobs(settings.jobs_url) as jobs:
+            sweep(settings, jobs)
+    except (MedHeartError, OSError) as error:
+        _LOG.warning("nothing was cleared away: %s", error)
+
+
+def _keep_tidy(settings: Settings, stop: threading.Event) -> None:
+    while not stop.wait(_TIDY_S):
+        _tidy(settings)
+
+
+def _scratch_at_home(settings: Settings) -> None:
+    """Let temporary files, images above all, lie in the home, where a start removes what a crash left of them."""
+    scratch = settings.home / "tmp"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(mode=0o700)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
+
+
+def main() -> int:
+    """Do jobs until SIGTERM or SIGINT; return the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in ("dbos", "fontTools", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    settings = Settings.load()
+    try:
+        settings = Settings.load()
+        write_privately(settings)
+        with only_one(heartbeat(settings).with_name("worker.lock"), "job worker"):
+            _serve(settings)
+    except MedHeartError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 1
+    return 0
+
+
+def _serve(settings: Settings) -> None:
     stop = threading.Event()
     heart = threading.Thread(target=_beat, args=(settings, stop), name="heartbeat", daemon=True)
     heart.start()
     try:
+        _scratch_at_home(settings)
+        _tidy(settings)
+        threading.Thread(target=_keep_tidy, args=(settings, stop), name="sweeper", daemon=True).start()
         run_worker(settings, registry(settings), stop=stop)
     finally:
         stop.set()
@@ -239,4 +283,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -43,9 +43,10 @@ def show_job(job_id: str, context: InContext) -> dict[str, Any]:
 def cancel_job(job_id: str, context: InContext, _who: Annotator) -> dict[str, Any]:
     """Cancel a job; one that has ended stays as it is, one that never began needs its upload no longer."""
     waiting = context.jobs.status(job_id).state == "queued"
+    upload = context.jobs.arguments(job_id).get("upload")
     job = context.jobs.cancel(job_id)
-    if waiting:
-        forget_upload(context.uploads, job_id)
+    if waiting and upload is not None:
+        forget_upload(context.uploads, upload)
     return asdict(job)
 
 
