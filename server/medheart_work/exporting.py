@@ -17,6 +17,8 @@ from medheart_work.measuring import measure_version, measured
 __all__ = [
     "DICOM_SEG",
     "LABEL_ENDINGS",
+    "LABEL_FILES",
+    "check_label_name",
     "export_labels",
     "export_named",
     "export_version",
@@ -27,6 +29,9 @@ __all__ = [
 
 LABEL_ENDINGS = ("nii.gz", "seg.nrrd", "dcm")
 """Formats of `export_labels`; `dcm` is a DICOM SEG."""
+
+LABEL_FILES = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".mhd", ".dcm")
+"""Endings of the files that `write_label` writes; an `.mhd` has its voxels in a `.raw` beside it."""
 
 DICOM_SEG = "dicom-seg"
 """Kind of the store's documents that are a version as DICOM SEG."""
@@ -62,25 +67,36 @@ def export_labels(
 
 
 def write_label(store: Store, version_id: str, path: Path) -> Path:
-    """Write a version's label to a file; the ending selects the format, `.dcm` is a DICOM SEG.
+    """Write a version's label to a file, one of `LABEL_FILES`; the ending selects the format, `.dcm` is a DICOM SEG.
 
     A DICOM SEG refers to the original files of its image where the image came as DICOM.
 
     Raises
     ------
     MedHeartError
-        If the ending is not known.
+        `usage`, see `check_label_name`.
     """
-    if not path.name.endswith((".nii", ".nii.gz", ".nrrd", ".mha", ".dcm")):
-        expected = ".nii.gz, .nii, .seg.nrrd, .nrrd, .mha or .dcm"
-        raise MedHeartError(f"{path}: a label file ends in {expected}", code="usage")
-    labels = store.labels(version_id)
-    with appearing(path) as temporary:
-        if path.name.endswith(".dcm"):
+    check_label_name(path)
+    if path.name.endswith(".dcm"):
+        with appearing(path) as temporary:
             _write_seg(store, version_id, temporary)
-        else:
-            write_labels(temporary, labels, title=label_title(store.lineage(version_id)))
-    return path
+        return path
+    # The writer lets files appear whole itself; an .mhd under another name would name another .raw.
+    return write_labels(path, store.labels(version_id), title=label_title(store.lineage(version_id)))
+
+
+def check_label_name(path: Path) -> None:
+    """Refuse a path that is not the name of a label file.
+
+    Raises
+    ------
+    MedHeartError
+        `usage`, if the ending is not of `LABEL_FILES`, or an `.mhd` could not name its `.raw`.
+    """
+    if not path.name.endswith(LABEL_FILES):
+        raise MedHeartError(f"{path}: a label file ends in one of {', '.join(LABEL_FILES)}", code="usage")
+    if path.name.endswith(".mhd") and not path.name.isascii():
+        raise MedHeartError(f"{path}: the name of an .mhd, which names its .raw, is ASCII", code="usage")
 
 
 def _write_seg(store: Store, version_id: str, path: Path) -> None:

@@ -41,7 +41,7 @@ class Segmenting:
         """Segment a case into a label file; see `assign_inputs` and `segment_files`."""
         task, paths = assign_inputs(images, named, task_id)
         if output.exists() and any(output.samefile(path) for path in paths):
-            raise MedHeartError(f"{output} is the image itself; name another file or folder for the label", code="usage")
+            raise MedHeartError(f"{output} is the image itself; choose another --output", code="usage")
 
         def tell(done: int, total: int) -> None:
             self.progress(task.id, done, total)

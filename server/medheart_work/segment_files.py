@@ -22,12 +22,9 @@ from medheart_models.facts import SeriesFacts
 from medheart_models.fit import choose_task
 from medheart_models.tasks import load_task
 from medheart_models.tasks.research import notice_for_origins
-from medheart_work.exporting import LABEL_ENDINGS
 from medheart_work.segmenting import Engine, Tiles
 
-__all__ = ["SegmentedFile", "assign_inputs", "is_label_name", "segment_files", "segment_on_server", "write_result"]
-
-_ENDINGS = (*(f".{ending}" for ending in LABEL_ENDINGS), ".nii", ".nrrd", ".mha")
+__all__ = ["SegmentedFile", "assign_inputs", "segment_files", "segment_on_server", "write_result"]
 
 
 @dataclass(frozen=True)
@@ -63,11 +60,6 @@ class SegmentedFile:
         names = ("task", "status", "counts", "device", "seconds")
         own = {name: getattr(self, name) for name in names}
         return {"path": str(self.path), **own, "warnings": list(self.warnings)}
-
-
-def is_label_name(path: Path) -> bool:
-    """Whether a path names a label file (else it names a folder)."""
-    return path.name.endswith(_ENDINGS)
 
 
 def assign_inputs(paths: Sequence[Path], named: Mapping[str, Path], task_id: str | None) -> tuple[Task, list[Path]]:

@@ -11,6 +11,7 @@ from medheart.overlap import dice
 from medheart.schema import load_schema
 from medheart.settings import Settings
 from medheart_io import read_labels
+from medheart_models.tasks import load_task
 
 
 @pytest.fixture
@@ -67,6 +68,29 @@ def test_inputs_by_role_must_be_those_of_the_task(medheart, pair: tuple[Path, Pa
     done = medheart("segment", "--input", f"flair={pair[0]}", "--task", "brain-tumour", "-o", tmp_path / "l.nii.gz")
     assert done.code == 2
     assert "t1c" in done.err
+
+
+@pytest.mark.parametrize("name", ["label.nii.gzz", "LABEL.NII.GZ", "label.tif"])
+@pytest.mark.parametrize("place", [("--local",), ("--server", "http://127.0.0.1:3")])
+def test_an_output_of_no_known_format_is_refused_at_once(
+    medheart, pair: tuple[Path, Path], tmp_path: Path, name: str, place: tuple[str, ...]
+) -> None:
+    done = medheart("segment", pair[0], "--task", "hippocampus", "-o", tmp_path / name, *place)
+    assert (done.code, done.out) == (2, "")
+    assert f"{name}: a label file ends in one of" in done.err
+    assert not (tmp_path / name).exists()
+
+
+def test_inputs_by_role_and_a_folder_make_one_label_in_it(
+    medheart, with_network: None, test_data: Callable[[str], Path], tmp_path: Path
+) -> None:
+    (role,) = [item.role for item in load_task("hippocampus").inputs]
+    image = test_data("mr/hippocampus/images/hippocampus_001.nii.gz")
+    named = ("--input", f"{role}={image}", "--task", "hippocampus", "--local")
+    done = medheart("segment", *named, "--output", tmp_path / "out", "--json")
+    assert done.code == 0, done
+    assert done.json["path"] == str(tmp_path / "out" / "label.nii.gz")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["label.nii.gz"]
 
 
 def test_evaluate_scores_each_case_and_the_mean(

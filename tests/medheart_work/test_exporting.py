@@ -21,7 +21,7 @@ from medheart_work.exporting import export_labels, export_named, export_version,
 from medheart_work.files import appearing
 
 
-@pytest.mark.parametrize("ending", ["nii.gz", "nii", "seg.nrrd", "nrrd", "mha", "dcm"])
+@pytest.mark.parametrize("ending", ["nii.gz", "nii", "seg.nrrd", "nrrd", "mha", "mhd", "dcm"])
 def test_label_survives(store: Store, version: LabelVersion, tmp_path: Path, ending: str) -> None:
     path = write_label(store, version.id, tmp_path / f"label.{ending}")
     labels = store.labels(version.id)
@@ -71,8 +71,17 @@ def test_a_submitted_label_and_the_draft_of_another_model_are_both_exported(
 def test_unknown_name_and_ending_are_said(store: Store, version: LabelVersion, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="nothing-like-it"):
         export_named(store, "nothing-like-it", tmp_path)
-    with pytest.raises(MedHeartError, match=r"label\.xyz"):
-        write_label(store, version.id, tmp_path / "label.xyz")
+    for name in ("label.xyz", "LABEL.NII.GZ", "标签.mhd"):
+        with pytest.raises(MedHeartError, match=name) as caught:
+            write_label(store, version.id, tmp_path / name)
+        assert caught.value.code == "usage"
+
+
+def test_an_mhd_names_the_raw_beside_it(store: Store, version: LabelVersion, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    write_label(store, version.id, tmp_path / "out" / "label.mhd")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"label.mhd", "label.raw"}
+    assert b"ElementDataFile = label.raw" in (tmp_path / "out" / "label.mhd").read_bytes()
 
 
 def test_failed_writing_leaves_the_old_file(tmp_path: Path) -> None:

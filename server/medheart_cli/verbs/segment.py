@@ -11,7 +11,6 @@ import typer
 
 from medheart.errors import MedHeartError
 from medheart.settings import Settings
-from medheart.wire.service import LABEL_FORMATS
 from medheart_cli.console import complain, note, print_json, print_table, progress, text
 from medheart_cli.verbs._options import (
     AsJson,
@@ -62,9 +61,11 @@ def segment(
     named = _by_role(inputs or [])
     if bool(named) == bool(image):
         raise MedHeartError("give images either as arguments or by --input ROLE=FILE", code="usage")
-    whole = not output.name.endswith(tuple(f".{ending}" for ending in LABEL_FORMATS))
     with service(server, local=local, quiet=as_json) as remote:
         only_here(remote, device=device)
+        whole = _is_folder(output, elsewhere=remote is not None)
+        if whole and named:
+            output, whole = output / "label.nii.gz", False
         if remote is not None:
             results = remote.segment(image or [], named, output, task=task, whole_folder=whole)
         else:
@@ -72,6 +73,27 @@ def segment(
             results = _cases_here(run, image or [], named, output, task, whole_folder=whole)
     _show(results, as_json=as_json)
     return 1 if any("error" in result for result in results) else 0
+
+
+def _is_folder(output: Path, *, elsewhere: bool) -> bool:
+    """Whether the results go into a folder, else into one file, of a format that is known.
+
+    Raises
+    ------
+    MedHeartError
+        `usage`, if there is no such folder and the name ends as no label file does.
+    """
+    if output.is_dir() or not output.suffix:
+        return True
+    if elsewhere:
+        from medheart.service_client import label_ending
+
+        label_ending(output)
+    else:
+        from medheart_work.exporting import check_label_name
+
+        check_label_name(output)
+    return False
 
 
 def _by_role(inputs: list[str]) -> dict[str, Path]:

@@ -137,7 +137,7 @@ def export_version(
     local: Local = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a version's label: .nii.gz, .nii, .seg.nrrd, .nrrd, .mha, or .dcm (DICOM SEG).
+    """Write a version's label: .nii.gz, .nii, .seg.nrrd, .nrrd, .mha, .mhd (not from a --server), .dcm (DICOM SEG).
 
     Example: medheart versions export 0b9d2f… --output label.seg.nrrd
     """
