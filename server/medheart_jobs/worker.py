@@ -27,7 +27,9 @@ from medheart_jobs.tables import APPLICATION, PROGRESS, QUEUES, VERSION, WORKFLO
 __all__ = ["Registry", "cancelled", "report_progress", "run_step", "run_worker"]
 
 _LOG = logging.getLogger(__name__)
-_ATTEMPTS = 20
+_ATTEMPTS = 3
+"""How often a job is begun again after its worker ended. A supervisor has to start a worker anew more often than that,
+or one job that kills it would take everything down; a job of hours has to outlive some restarts of the machine."""
 _REPORT_EVERY_S = 0.25
 _ASK_EVERY_S = 0.5
 

@@ -26,7 +26,9 @@ __all__ = ["Supervisor", "parts_for", "settings_environment"]
 
 _TAIL_LINES = 12
 _STOP_S = 30.0
-_REVIVALS = 3
+_REVIVALS = 8
+_SETTLED_S = 600.0
+"""A child that has lived for so long may be started again as often as a new one."""
 
 
 @dataclass
@@ -119,7 +121,7 @@ class Supervisor:
             raise Unavailable(self._post_mortem(child, f"ended with exit code {child.exit_code}"), part=child.part.name)
 
     def watch(self) -> list[str]:
-        """Start again what has ended, three times each at most; return the names.
+        """Start again what has ended, eight times each in short order at most; return the names.
 
         Raises
         ------
@@ -128,10 +130,11 @@ class Supervisor:
         """
         revived = []
         for child in self._ended():
-            if child.revivals >= _REVIVALS:
+            revivals = 0 if time.monotonic() - child.started > _SETTLED_S else child.revivals
+            if revivals >= _REVIVALS:
                 self.poll()
             self._children.remove(child)
-            self._children.append(replace(self._spawn(child.part), revivals=child.revivals + 1))
+            self._children.append(replace(self._spawn(child.part), revivals=revivals + 1))
             revived.append(child.part.name)
         return revived
 

@@ -14,7 +14,7 @@ from medheart.settings import Settings
 from medheart_jobs import Jobs
 
 _WORKER = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from medheart.errors import Cancelled, ImageRejected
 from medheart.settings import Settings
@@ -82,6 +82,11 @@ def refuse():
 @registry.job("break")
 def broken():
     return run_step(lambda: {}["missing"], name="look")
+
+@registry.job("deadly")
+def deadly(path):
+    note(path, "started")
+    os._exit(9)
 
 @registry.job("endless")
 def endless(path):

@@ -17,6 +17,7 @@ import pytest
 from medheart.errors import JobError
 from medheart.records import Job
 from medheart_jobs import Jobs, Registry, report_progress
+from medheart_work.supervise import _REVIVALS
 
 Start = Callable[[], subprocess.Popen[bytes]]
 WAIT_S = 60
@@ -94,7 +95,7 @@ def test_failures_say_what_went_wrong(jobs: Jobs, desk: Desk) -> None:
     assert found["refuse"].error == "file x.dcm is no image"
     assert found["break"].error == "KeyError: 'missing'"
     assert found["nonsense"].error.startswith(
-        "no job 'nonsense'; this worker does ['between', 'break', 'count', 'endless'"
+        "no job 'nonsense'; this worker does ['between', 'break', 'count', 'deadly', 'endless'"
     )
 
 
@@ -192,6 +193,22 @@ def test_worker_leaves_a_step_that_does_not_end_and_goes_on_later(jobs: Jobs, de
     desk.kill_and_restart()
     done = jobs.wait(job, timeout_s=WAIT_S)
     assert (done.state, done.result) == ("succeeded", "awake")
+
+
+def test_a_job_that_kills_its_worker_is_given_up_before_the_worker_is(jobs: Jobs, desk: Desk, tmp_path: Path) -> None:
+    log, deaths = tmp_path / "log", 0
+    deadly = jobs.enqueue("deadly", {"path": str(log)})
+    while not jobs.status(deadly).finished:
+        _until(lambda: desk.worker.poll() is not None or jobs.status(deadly).finished)
+        if desk.worker.poll() is not None:
+            deaths += 1
+            assert deaths <= _REVIVALS, "a supervisor would have given up by now"
+            desk.kill_and_restart()
+    given_up = jobs.status(deadly)
+    assert (given_up.state, len(_lines(log))) == ("failed", deaths)
+    assert "the worker died" in given_up.error
+    after = jobs.enqueue("count", {"parts": 1, "seconds": 0, "path": str(tmp_path / "after")})
+    assert jobs.wait(after, timeout_s=WAIT_S).state == "succeeded"
 
 
 def test_worker_has_written_json_only(jobs: Jobs, desk: Desk, home: Path) -> None:
