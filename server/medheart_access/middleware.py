@@ -11,7 +11,7 @@ request, so requests that change something need the session's second token in a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
@@ -97,9 +97,9 @@ class AccessMiddleware:
     def _admit(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        if self._check_host and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        if self._check_host and not is_loopback(_parts(f"//{host}").hostname or ""):
             raise NotAllowed(f"this server answers to localhost only, not to {host!r}", code="bad_host")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _parts(origin).netloc.lower() != host.lower():
             raise NotAllowed(f"requests from pages of {origin!r} are not allowed", code="bad_origin")
         if self._is_public(scope["path"]):
             return
@@ -125,6 +125,14 @@ class AccessMiddleware:
             return None
         token = cookie_parser(headers.get("cookie", "")).get(self._sessions.cookie)
         return self._sessions.find(token) if token else None
+
+
+def _parts(address: str) -> SplitResult:
+    """Return the parts of an address, none where it is no address, such as one that ends within brackets."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")
 
 
 def _refusal(error: AccessError | Busy) -> JSONResponse:

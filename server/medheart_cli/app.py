@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from medheart.errors import MedHeartError
+from medheart.home import make_home
 from medheart.settings import Settings
 from medheart_cli.console import complain
 
@@ -101,11 +102,17 @@ def run(arguments: list[str]) -> int:
 
 
 def _record(error: Exception) -> str:
-    """Keep the trace of an unforeseen error in the log and return the line to show."""
+    """Keep the trace of an unforeseen error in the log, where there can be one, and return the line to show."""
     if os.environ.get("MEDHEART_DEBUG"):
         traceback.print_exception(error)
-    log = Settings.load().home / "logs" / "cli.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a", encoding="utf-8") as stream:
-        traceback.print_exception(error, file=stream)
-    return f"unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''} (trace in {log})"
+    said = f"unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    try:
+        settings = Settings.load()
+        make_home(settings)
+        log = settings.home / "logs" / "cli.log"
+        log.parent.mkdir(mode=0o700, exist_ok=True)
+        with log.open("a", encoding="utf-8") as stream:
+            traceback.print_exception(error, file=stream)
+    except (MedHeartError, OSError) as problem:
+        return f"{said} (its trace cannot be kept: {problem}; MEDHEART_DEBUG=1 shows it)"
+    return f"{said} (trace in {log})"

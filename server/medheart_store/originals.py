@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import RowMapping, func, insert, select
+from sqlalchemy import RowMapping, insert, select
 
 from medheart.errors import Conflict, Corrupt, StoreError
 from medheart_store import tables
@@ -23,10 +23,17 @@ _SAFE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 class Originals(Database):
     """The part of the store that keeps original files."""
 
-    def add_originals(self, series_id: str, files: Iterable[Path]) -> int:
+    def add_originals(
+        self, series_id: str, files: Iterable[Path], *, named: Callable[[Path], str] = lambda path: path.name
+    ) -> int:
         """Keep the files of a series; return how many it has.
 
         Adding the same files again changes nothing.
+
+        Parameters
+        ----------
+        named : callable
+            From a file to the name to keep, which a database must be able to hold: a file's own may be in any bytes.
 
         Raises
         ------
@@ -45,7 +52,7 @@ class Originals(Database):
         for path, sha256 in found:
             self._objects.put_file(_key(scope, sha256), path, sha256=sha256)
         rows = [
-            {"position": n, "name": path.name, "sha256": sha256, "size": path.stat().st_size}
+            {"position": n, "name": named(path), "sha256": sha256, "size": path.stat().st_size}
             for n, (path, sha256) in enumerate(found)
         ]
         with self._write() as connection:
@@ -57,13 +64,6 @@ class Originals(Database):
             elif sorted(row["sha256"] for row in known) != sorted(sha256 for _, sha256 in found):
                 raise Conflict(f"series {series_id!r} has other original files already", series=series_id)
         return len(found)
-
-    def originals_count(self, series_id: str) -> int:
-        """Return how many original files a series has."""
-        t = tables.originals.c
-        query = select(func.count()).where(t.tenant == self._tenant, t.image == series_id)
-        with self._read() as connection:
-            return int(connection.execute(query).scalar_one())
 
     def originals(self, series_id: str, folder: Path) -> list[Path]:
         """Write the original files into a folder.

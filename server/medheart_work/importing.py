@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from medheart.errors import Conflict, ImageRejected, NeedsChoice
+from medheart.errors import Conflict, ImageRejected, NeedsChoice, readable
 from medheart.records import LabelVersion, Series, Study
 from medheart.settings import Settings
 from medheart.volume import Volume
@@ -238,7 +238,7 @@ class _Importer:
             self.images[candidate.series_uid] = series.id
         message = candidate.message
         try:
-            self.store.add_originals(series.id, candidate.files)
+            self.store.add_originals(series.id, candidate.files, named=lambda path: readable(path.name))
         except Conflict:
             message = f"{message}; the same image came before from other files, which are kept"
         taken = replace(

@@ -6,10 +6,10 @@ import json
 import os
 import socket
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +71,7 @@ def get_json(url: str) -> dict[str, Any] | None:
     try:
         with _DIRECT.open(url, timeout=_TIMEOUT_S) as reply:
             data = json.load(reply)
-    except (OSError, ValueError, urllib.error.URLError):
+    except (OSError, ValueError, HTTPException):  # URLError is an OSError
         return None
     return data if isinstance(data, dict) else None
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import resource
+import socket
 import subprocess
 import sys
+import threading
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +15,9 @@ from pathlib import Path
 import pytest
 
 import medheart_cli
+from medheart.settings import Settings
 from medheart_cli.app import VERBS, _load
+from medheart_cli.verbs._options import label_server
 
 CONTRACT = (
     "serve",
@@ -99,6 +103,44 @@ def test_an_unforeseen_error_is_one_line_and_its_trace_is_kept(medheart, monkeyp
     assert done.code == 1
     assert len(done.err.strip().splitlines()) == 1
     assert "planted" in (Path(os.environ["MEDHEART_HOME"]) / "logs" / "cli.log").read_text()
+
+
+def test_an_unforeseen_error_in_a_home_that_cannot_be_is_one_line(medheart, monkeypatch: pytest.MonkeyPatch) -> None:
+    import medheart_work.catalogue
+
+    def fail() -> list[dict[str, str]]:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(medheart_work.catalogue, "describe_tasks", fail)
+    monkeypatch.setenv("MEDHEART_HOME", "/dev/null/x")
+    done = medheart("tasks", "list")
+    assert (done.code, len(done.err.strip().splitlines())) == (1, 1)
+    assert "planted" in done.err
+    assert "/dev/null/x" in done.err
+
+
+@pytest.mark.parametrize("verb", [("versions", "list", "--local"), ("users", "add", "ann"), ("export", "study-1")])
+def test_a_home_that_cannot_be_is_named(medheart, monkeypatch: pytest.MonkeyPatch, verb: tuple[str, ...]) -> None:
+    monkeypatch.setenv("MEDHEART_HOME", "/dev/null/x")
+    done = medheart(*verb)
+    assert (done.code, done.out, len(done.err.strip().splitlines())) == (1, "", 1)
+    assert "/dev/null/x: cannot be made the home folder" in done.err
+
+
+def test_a_label_server_port_that_speaks_no_http_has_no_label_server(
+    medheart, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setenv("MEDHEART_LABEL_PORT", str(other.getsockname()[1]))
+
+        def babble() -> None:
+            connection, _ = other.accept()
+            connection.recv(1000)
+            connection.sendall(b"220 mail.example ESMTP\r\n")
+            connection.close()
+
+        threading.Thread(target=babble, daemon=True).start()
+        assert label_server(Settings.load()) is None
 
 
 def test_texts_come_in_both_languages() -> None:

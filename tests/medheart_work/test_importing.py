@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -19,14 +20,26 @@ from medheart_store import Store
 from medheart_work.importing import import_paths
 
 
-def test_dicom_series_goes_in_without_identity(store: Store, settings: Settings, dicom: Path, oblique: Volume) -> None:
+def test_dicom_series_goes_in_without_identity(
+    store: Store, settings: Settings, dicom: Path, oblique: Volume, tmp_path: Path
+) -> None:
     (case,) = import_paths(store, settings, [dicom])
     assert case.accepted
     study = store.study(case.study)
     assert "MRN-4711" not in json.dumps([str(study), case.to_dict()["series"]])
     assert "小明" not in str(study)
     assert np.array_equal(store.volume(case.series).array, oblique.array)
-    assert store.originals_count(case.series) == 20
+    assert len(store.originals(case.series, tmp_path / "back")) == 20
+
+
+def test_names_of_files_may_be_in_any_bytes(store: Store, settings: Settings, dicom: Path, tmp_path: Path) -> None:
+    for n, path in enumerate(sorted(dicom.iterdir())):
+        path.rename(path.with_name(os.fsdecode(f"切片{n:02d}.dcm".encode("gb18030"))))
+    (case,) = import_paths(store, settings, [dicom])
+    assert case.accepted, case
+    back = store.originals(case.series, tmp_path / "back")
+    assert {path.name for path in back} == {f"切片{n:02d}.dcm" for n in range(20)}
+    assert {path.read_bytes() for path in back} == {path.read_bytes() for path in dicom.iterdir()}
 
 
 def test_importing_again_finds_what_is_there(store: Store, settings: Settings, dicom: Path) -> None:

@@ -19,7 +19,7 @@ from medheart.errors import Unavailable
 from medheart.settings import Settings
 from medheart.wire.service import installation
 from medheart_work.readiness import Part, get_json, is_taken
-from medheart_work.supervise import Supervisor, parts_for, settings_environment
+from medheart_work.supervise import _REVIVALS, Supervisor, parts_for, settings_environment
 
 
 def free_port() -> int:
@@ -58,12 +58,23 @@ def test_a_child_that_is_killed_is_started_again(on_free_port: Settings) -> None
     part = http_server(on_free_port)
     with Supervisor(on_free_port, parts=(part,), deadline_s=60) as supervisor:
         supervisor.start()
-        for _ in range(3):
+        for _ in range(2):
             _kill_child(supervisor)
             assert supervisor.watch() == ["files"]
+        supervisor._children[0].revivals = _REVIVALS
         _kill_child(supervisor)
         with pytest.raises(Unavailable, match="file server ended"):
             supervisor.watch()
+
+
+def test_a_child_that_lived_long_has_all_its_revivals_again(on_free_port: Settings) -> None:
+    with Supervisor(on_free_port, parts=(http_server(on_free_port),), deadline_s=60) as supervisor:
+        supervisor.start()
+        supervisor._children[0].revivals = _REVIVALS
+        supervisor._children[0].started -= 3600
+        _kill_child(supervisor)
+        assert supervisor.watch() == ["files"]
+        assert supervisor._children[0].revivals == 1
 
 
 def _kill_child(supervisor: Supervisor) -> None:
@@ -145,6 +156,19 @@ def test_settings_reach_the_child(on_free_port: Settings, monkeypatch: pytest.Mo
 
 def test_nothing_listening_is_no_json() -> None:
     assert get_json("http://127.0.0.1:1/livez") is None
+
+
+def test_a_program_that_speaks_no_http_is_no_json(on_free_port: Settings) -> None:
+    with socket.create_server(("127.0.0.1", on_free_port.label_port)) as other:
+
+        def babble() -> None:
+            connection, _ = other.accept()
+            connection.recv(1000)
+            connection.sendall(b"220 mail.example ESMTP\r\n")
+            connection.close()
+
+        threading.Thread(target=babble, daemon=True).start()
+        assert get_json(f"{on_free_port.label_url}/livez") is None
 
 
 def test_a_folder_of_studies_is_the_label_servers(tmp_path) -> None:

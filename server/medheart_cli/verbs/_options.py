@@ -13,6 +13,7 @@ import re
 import urllib.request
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -97,13 +98,13 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
 
 def label_server(settings: Settings) -> LabelServer | None:
-    """Return a client of the label server if one answers, else None."""
+    """Return a client of the label server if one answers in HTTP, else None."""
     try:
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
             f"{settings.label_url}/livez", timeout=_LIVE_S
         ):
             return client(settings)
-    except OSError:
+    except (OSError, HTTPException):
         return None
 
 
