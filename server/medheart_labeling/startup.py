@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from medheart.errors import MedHeartError, Unavailable
 from medheart.settings import Settings
+from medheart.wire.service import installation
 from medheart_labeling.model_host import ModelHost
 from medheart_labeling.studies import StudiesFolder
 
@@ -111,6 +112,11 @@ class Startup:
             if time.monotonic() > until:
                 raise Unavailable("the model host is still starting; ask again", code="loading", retry_after_s=_RETRY_S)
             await asyncio.sleep(_POLL_S)
+
+    @property
+    def installation(self) -> str:
+        """Name of the home folder that is served, as the service says it."""
+        return installation(self._settings.home)
 
     def state(self) -> dict[str, str]:
         """Return a word for each part: `ready`, `loading`, `failed`, `not loaded` or `not watched`.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 from medheart.errors import Unavailable
 from medheart.settings import Settings
@@ -56,7 +57,7 @@ class Part:
         return int(getattr(settings, self.port_setting)) if self.port_setting else None
 
     def is_starting(self, settings: Settings) -> bool:
-        """Whether what listens on its port is one of ours that lives, ready or not yet."""
+        """Whether what listens on its port is a MedHeart process that lives, ready or not yet."""
         reply = get_json(f"http://{settings.host}:{self.port(settings)}/livez")
         return reply is not None and reply.get("status") == "alive"
 
@@ -67,13 +68,20 @@ class Part:
 
 
 def get_json(url: str) -> dict[str, Any] | None:
-    """Return the JSON object behind a URL on this machine, None where nothing of the kind answers."""
+    """Return the JSON object behind a URL on this machine, of any status; None where nothing of the kind answers."""
     try:
-        with _DIRECT.open(url, timeout=_TIMEOUT_S) as reply:
+        with _answer(url) as reply:
             data = json.load(reply)
     except (OSError, ValueError, HTTPException):  # URLError is an OSError
         return None
     return data if isinstance(data, dict) else None
+
+
+def _answer(url: str) -> Any:
+    try:
+        return _DIRECT.open(url, timeout=_TIMEOUT_S)
+    except HTTPError as refusal:
+        return refusal
 
 
 def is_taken(host: str, port: int) -> bool:
@@ -88,9 +96,10 @@ def heartbeat(settings: Settings) -> Path:
     return settings.home / "run" / "worker.alive"
 
 
-def _answers(url: str) -> bool:
-    reply = get_json(url)
-    return reply is not None and reply.get("status") == "ready"
+def _answers(settings: Settings, url: str) -> bool:
+    """Whether what answers there is ready, and serves this home."""
+    reply = get_json(f"{url}/readyz") or {}
+    return reply.get("status") == "ready" and reply.get("installation") == installation(settings.home)
 
 
 def _host_ready(settings: Settings) -> bool:
@@ -106,16 +115,11 @@ def _host_ready(settings: Settings) -> bool:
 
 
 def _label_ready(settings: Settings) -> bool:
-    return _answers(f"{settings.label_url}/readyz")
+    return _answers(settings, settings.label_url)
 
 
 def _service_ready(settings: Settings) -> bool:
-    reply = get_json(f"{settings.service_url}/readyz")
-    return (
-        reply is not None
-        and reply.get("status") == "ready"
-        and reply.get("installation") == installation(settings.home)
-    )
+    return _answers(settings, settings.service_url)
 
 
 def _worker_ready(settings: Settings) -> bool:

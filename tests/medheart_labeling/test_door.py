@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from medheart.settings import Settings
+from medheart.wire.service import installation
 from medheart_access import Access
 from medheart_labeling.routes.table import RULES
 
@@ -44,7 +45,8 @@ def test_it_lives_at_once_and_says_what_is_loading(launch_server):
     assert "monai_label" in ready.json()["loading"]
     assert ready.json()["parts"].keys() == {"store", "model_host", "monai_label"}
     server.wait_for("store")
-    assert server.call("GET", "/readyz").json()["status"] == "ready"
+    ready = server.call("GET", "/readyz").json()
+    assert (ready["status"], ready["installation"]) == ("ready", installation(server.home))
     assert server.call("GET", "/info/").status_code == 200
     # Also while MONAI Label is loading, it ends in order when it is asked to.
     server.process.terminate()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import pytest
 from medheart.errors import Unavailable
 from medheart.settings import Settings
 from medheart.wire.service import installation
-from medheart_work.readiness import Part, get_json, is_taken
+from medheart_work.readiness import PARTS, Part, get_json, is_taken
 from medheart_work.supervise import _REVIVALS, Supervisor, parts_for, settings_environment
 
 
@@ -179,17 +180,39 @@ def test_a_folder_of_studies_is_the_label_servers(tmp_path) -> None:
 
 
 class _OtherHome(BaseHTTPRequestHandler):
-    """Answers as the service of another home folder does."""
+    """Answers as a server of another home folder does."""
+
+    home, status = Path("/elsewhere"), 200
 
     def do_GET(self) -> None:
-        body = json.dumps({"status": "alive", "installation": installation(Path("/elsewhere"))}).encode()
-        self.send_response(200)
+        word = "alive" if self.path == "/livez" else "ready"
+        body = json.dumps({"status": word, "installation": installation(self.home)}).encode()
+        self.send_response(self.status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+@pytest.mark.parametrize("port", ["label_port", "service_port"])
+def test_what_serves_another_home_is_not_ours_however_ready(on_free_port: Settings, port: str) -> None:
+    (part,) = [part for part in PARTS if part.port_setting == port]
+    settings = replace(on_free_port, **{port: on_free_port.label_port})
+    with ThreadingHTTPServer(("127.0.0.1", on_free_port.label_port), _OtherHome) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert not part.ready(settings)
+        assert part.serves_another(settings)
+        _OtherHome.home = settings.home
+        try:
+            assert part.ready(settings)
+            assert not part.serves_another(settings)
+            _OtherHome.status = 503
+            assert not part.serves_another(settings)
+        finally:
+            _OtherHome.home, _OtherHome.status = Path("/elsewhere"), 200
+        server.shutdown()
 
 
 def test_port_of_another_home_is_named_at_once(on_free_port: Settings) -> None:

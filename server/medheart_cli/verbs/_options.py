@@ -10,10 +10,8 @@ from __future__ import annotations
 import getpass
 import os
 import re
-import urllib.request
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,7 +43,6 @@ __all__ = [
 ]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines on stdout.")]
-_LIVE_S = 3.0
 
 Local = Annotated[bool, typer.Option("--local", help="Work in this process, without any server.")]
 Server = Annotated[
@@ -98,14 +95,11 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
 
 def label_server(settings: Settings) -> LabelServer | None:
-    """Return a client of the label server if one answers in HTTP, else None."""
-    try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
-            f"{settings.label_url}/livez", timeout=_LIVE_S
-        ):
-            return client(settings)
-    except (OSError, HTTPException):
-        return None
+    """Return a client of this installation's label server if one answers, else None."""
+    from medheart_work.readiness import PARTS
+
+    (part,) = [part for part in PARTS if part.name == "label"]
+    return client(settings) if part.is_starting(settings) and not part.serves_another(settings) else None
 
 
 def client(settings: Settings) -> LabelServer:

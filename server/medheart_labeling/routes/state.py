@@ -19,11 +19,12 @@ async def livez(_: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """Say what is ready and what is still loading; 503 until labels and inference work."""
-    parts = await in_thread(request.app.state.startup.state)
+    startup = request.app.state.startup
+    parts = await in_thread(startup.state)
     ready = is_ready(parts)
     loading = [name for name, word in parts.items() if word == "loading"]
     body = {"status": "ready" if ready else "starting", "parts": parts, "loading": loading}
-    return JSONResponse(body, status_code=200 if ready else 503)
+    return JSONResponse({**body, "installation": startup.installation}, status_code=200 if ready else 503)
 
 
 async def info(request: Request) -> Response:
