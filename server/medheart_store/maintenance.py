@@ -58,15 +58,19 @@ class Maintenance(Studies):
         Corrupt
             If a manifest cannot be read: what it names is not known, so nothing is deleted.
         """
-        old = [key for key in self._objects.keys(self._tenant) if self._objects.age_s(key) > older_than_s]
+        objects = self._objects
+        old = [key for key in objects.keys(self._tenant) if objects.age_s(key) > older_than_s]
         named = self._named()
         if named.damaged:
             raise named.damaged[0]
-        unnamed = [key for key in old if key not in named.keys]
-        for key in unnamed:
-            self._objects.delete(key)
-        self._objects.sweep(self._tenant, older_than_s=older_than_s)
-        return unnamed
+        deleted = []
+        for key in (key for key in old if key not in named.keys):
+            # Whoever has put it again since the records were read is about to name it.
+            if objects.age_s(key) > older_than_s:
+                objects.delete(key)
+                deleted.append(key)
+        objects.sweep(self._tenant, older_than_s=older_than_s)
+        return deleted
 
     def _named(self) -> _Named:
         named = _Named()

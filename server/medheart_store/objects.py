@@ -46,7 +46,7 @@ class ObjectStore(Protocol):
         """Yield the keys below `prefix`, sorted."""
 
     def age_s(self, key: str) -> float:
-        """Return the seconds since the object was last put."""
+        """Return the seconds since the object was last put; 0 where it is gone."""
 
     def delete(self, key: str) -> None:
         """Remove an object that nothing names; no error if it is gone."""
@@ -128,8 +128,11 @@ class FolderObjects:
                 yield path.relative_to(self.root).as_posix()
 
     def age_s(self, key: str) -> float:
-        """Return the seconds since the last put of this key."""
-        return self._clock() - self._path(key).stat().st_mtime
+        """Return the seconds since the last put of this key; 0 where it is gone."""
+        try:
+            return self._clock() - self._path(key).stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
 
     def delete(self, key: str) -> None:
         """Remove the file."""

@@ -72,6 +72,27 @@ def test_half_written_files_are_cleared_when_old(filled: Store, tmp_path: Path, 
     assert _files(tmp_path) == named
 
 
+def test_what_is_put_again_or_goes_while_the_records_are_read_is_left_alone(
+    filled: Store, tmp_path: Path, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = _files(tmp_path)[0].parent.parent.relative_to(tmp_path / "store/objects").as_posix()
+    again, gone, orphan = (f"{scope}/packs/{digit * 64}" for digit in "012")
+    for key in (again, gone, orphan):
+        filled._objects.put(key, b"left behind")
+    clock.now += WEEK_S + 1
+    read = filled._named
+
+    def meanwhile() -> Any:
+        named = read()
+        filled._objects.put(again, b"left behind")
+        filled._objects.delete(gone)
+        return named
+
+    monkeypatch.setattr(filled, "_named", meanwhile)
+    assert filled.collect_garbage() == [orphan]
+    assert filled._objects.get(again) == b"left behind"
+
+
 def test_nothing_of_another_tenant_is_cleared(filled: Store, tmp_path: Path, clock: Any) -> None:
     clock.now += 2 * WEEK_S
     with Store.open(tmp_path / "store", tenant="elsewhere", clock=clock) as other:
