@@ -107,11 +107,6 @@ class KeyFile:
         key = self.named(token)
         return key if key is not None and hmac.compare_digest(key.sha256, _digest(token)) else None
 
-    def identify(self, token: str) -> Identity | None:
-        """Return who a token stands for, or None."""
-        key = self.find(token)
-        return key.identity if key else None
-
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Keep other threads and processes from changing the file at the same time."""

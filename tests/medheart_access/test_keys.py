@@ -21,7 +21,7 @@ def keys(tmp_path):
 
 def test_a_key_stands_for_its_holder_and_is_not_kept(keys):
     token = keys.add("ann", "annotator")
-    assert keys.identify(token) == Identity("ann", "annotator")
+    assert keys.find(token).identity == Identity("ann", "annotator")
     text = keys.path.read_text()
     assert token not in text
     assert token.rpartition("_")[2] not in text
@@ -37,7 +37,7 @@ def test_two_keys_are_never_the_same(keys):
 def test_a_changed_key_stands_for_nobody(keys):
     token = keys.add("ann", "annotator")
     for wrong in (token[:-1] + ("A" if token[-1] != "A" else "B"), token[:-1], token + "A", token.upper(), ""):
-        assert keys.identify(wrong) is None
+        assert keys.find(wrong) is None
 
 
 @settings(deadline=None, max_examples=40)
@@ -45,15 +45,15 @@ def test_a_changed_key_stands_for_nobody(keys):
 def test_no_text_stands_for_anybody_or_fails(tmp_path_factory, text):
     keys = KeyFile(tmp_path_factory.mktemp("keys") / "keys.json")
     keys.add("ann", "admin")
-    assert keys.identify(text) is None
+    assert keys.find(text) is None
 
 
 def test_a_revoked_key_stands_for_nobody_at_once_in_every_process(keys):
     token = keys.add("ann", "annotator")
     other = KeyFile(keys.path)
-    assert other.identify(token) is not None
+    assert other.find(token) is not None
     keys.revoke(keys.list()[0].id)
-    assert other.identify(token) is None
+    assert other.find(token) is None
     with pytest.raises(NotFound, match="no key"):
         keys.revoke("0123456789ab")
 
@@ -61,7 +61,7 @@ def test_a_revoked_key_stands_for_nobody_at_once_in_every_process(keys):
 def test_many_threads_lose_no_key(keys):
     with ThreadPoolExecutor(8) as pool:
         tokens = list(pool.map(lambda n: keys.add(f"name-{n}", "user"), range(24)))
-    assert {keys.identify(token).name for token in tokens} == {f"name-{n}" for n in range(24)}
+    assert {keys.find(token).name for token in tokens} == {f"name-{n}" for n in range(24)}
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,6 @@ def test_a_damaged_file_lets_nobody_in(keys):
     token = keys.add("ann", "admin")
     keys.path.write_text(json.dumps({"keys": [{"id": "x"}]}))
     with pytest.raises(AccessError) as caught:
-        keys.identify(token)
+        keys.find(token)
     assert caught.value.code == "bad_key_file"
     assert str(keys.path) in caught.value.message
