@@ -9,10 +9,11 @@ import shutil
 import sys
 import tomllib
 from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from packaging.requirements import Requirement
 
@@ -20,6 +21,9 @@ from medheart.errors import MedHeartError
 from medheart.home import make_home
 from medheart.settings import Settings
 from medheart_work.readiness import PARTS, is_taken
+
+if TYPE_CHECKING:
+    from medheart_store import Store
 
 __all__ = ["Finding", "examine"]
 
@@ -61,7 +65,7 @@ class Finding:
         return asdict(self)
 
 
-def examine(settings: Settings, *, language: str = "en") -> Iterator[Finding]:
+def examine(settings: Settings, *, language: str = "en", whole: bool = False, clean: bool = False) -> Iterator[Finding]:
     """Look at everything, one finding after another; a check that fails becomes a finding.
 
     Parameters
@@ -70,9 +74,14 @@ def examine(settings: Settings, *, language: str = "en") -> Iterator[Finding]:
         Of the installation.
     language : str
         `en` or `zh`: language of the findings.
+    whole : bool
+        Read every object of the store, not some.
+    clean : bool
+        Delete what crashes left in the store and nothing names, and say what it was.
     """
     examination = _Examination(settings, language)
-    for name in ("python", "packages", "home", "disk", "networks", "device", "processes", "store", "fonts", "services"):
+    store = [*(["whole_store"] if whole else ["store"]), *(["clean_store"] if clean else [])]
+    for name in ("python", "packages", "home", "disk", "networks", "device", "processes", *store, "fonts", "services"):
         try:
             yield from getattr(examination, name)()
         except (MedHeartError, OSError, ImportError) as error:
@@ -168,12 +177,10 @@ class _Examination:
 
     def store(self) -> Iterator[Finding]:
         """Read some versions and images back; the store compares every digest."""
-        from medheart_store import Store
-
-        if not (self._settings.store_dir / "store.sqlite").exists():
-            yield self.found("store", "ok", "none_yet")
-            return
-        with Store.open(self._settings.store_dir) as store:
+        with self._store() as store:
+            if store is None:
+                yield self.found("store", "ok", "none_yet")
+                return
             images = [series.id for study in store.studies() for series in study.series][:_SAMPLE]
             versions = [version.id for image in images for version in store.versions(image)][:_SAMPLE]
             for image in images:
@@ -181,6 +188,33 @@ class _Examination:
             for version in versions:
                 store.labels(version)
         yield self.found("store", "ok", "read_back", images=len(images), versions=len(versions))
+
+    def whole_store(self) -> Iterator[Finding]:
+        """Read everything that a record names."""
+        with self._store() as store:
+            damages = [] if store is None else store.verify()
+        for damage in damages:
+            yield self.found("store", "missing", "is_there", remedy="restore_store", what=damage)
+        if not damages:
+            yield self.found("store", "ok", "none_yet" if store is None else "whole")
+
+    def clean_store(self) -> Iterator[Finding]:
+        """Delete what nothing names and is old."""
+        with self._store() as store:
+            removed = [] if store is None else store.collect_garbage()
+        for key in removed:
+            yield self.found("store", "ok", "removed", what=key)
+        yield self.found("store", "ok", "cleaned", count=len(removed))
+
+    @contextmanager
+    def _store(self) -> Iterator[Store | None]:
+        from medheart_store import Store
+
+        if not (self._settings.store_dir / "store.sqlite").exists():
+            yield None
+            return
+        with Store.open(self._settings.store_dir) as store:
+            yield store
 
     def fonts(self) -> Iterator[Finding]:
         from medheart_reports.fonts import FONT_FILE
@@ -192,7 +226,11 @@ class _Examination:
 
     def services(self) -> Iterator[Finding]:
         """Look for what `make services` installs and starts; only tests need it, so at most a warning."""
-        started = _started()
+        started: Container[str] = ()
+        try:
+            started = _started()
+        except MedHeartError as error:
+            yield self.found("services", "warning", "is_there", remedy="start_all_services", what=error.message)
         for name, part in tomllib.loads(_SERVICES.read_text(encoding="utf-8")).items():
             port, values = part.get("port"), {"part": name, "port": part.get("port")}
             if port is not None and is_taken("127.0.0.1", port) and name in started:
@@ -210,7 +248,12 @@ class _Examination:
 def _started() -> Container[str]:
     """Return the names of what `make services` says it started."""
     listing = Path(os.environ.get("MEDHEART_SERVICES_DIR", _CHECKOUT / ".services")) / "services.json"
-    return set(json.loads(listing.read_text(encoding="utf-8"))["services"]) if listing.exists() else set()
+    if not listing.exists():
+        return set()
+    try:
+        return set(json.loads(listing.read_text(encoding="utf-8"))["services"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise MedHeartError(f"{listing}: not what `make services` writes: {error!r}", code="bad_listing") from error
 
 
 def _find(part: dict[str, Any]) -> Path | None:
