@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from medheart.overlap import dice
 from medheart.schema import load_schema
 from medheart.settings import Settings
+from medheart.wire.service import installation
 from medheart_io import read_labels
 from medheart_models.tasks import load_task
 
@@ -68,6 +72,32 @@ def test_inputs_by_role_must_be_those_of_the_task(medheart, pair: tuple[Path, Pa
     done = medheart("segment", "--input", f"flair={pair[0]}", "--task", "brain-tumour", "-o", tmp_path / "l.nii.gz")
     assert done.code == 2
     assert "t1c" in done.err
+
+
+class _Running(BaseHTTPRequestHandler):
+    """Answers life signs as the label server of this home does."""
+
+    def do_GET(self) -> None:
+        body = {"status": "alive", "installation": installation(Settings.load().home)}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_device_that_the_running_server_does_not_take_is_told(
+    medheart, pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Running) as server:
+        monkeypatch.setenv("MEDHEART_LABEL_PORT", str(server.server_port))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        arguments = ("segment", pair[0], "--task", "nothing", "-o", tmp_path / "label.nii.gz")
+        asked, unasked = medheart(*arguments, "--device", "cuda"), medheart(*arguments)
+        server.shutdown()
+    assert "not on cuda as asked" in asked.err
+    assert "as asked" not in unasked.err
 
 
 @pytest.mark.parametrize("name", ["label.nii.gzz", "LABEL.NII.GZ", "label.tif"])

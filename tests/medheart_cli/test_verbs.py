@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,6 +110,13 @@ def test_doctor_says_what_it_looked_at(medheart) -> None:
 
 def test_bench_lists_what_there_is(medheart) -> None:
     assert medheart("bench").code == 0
+
+
+def test_bench_passes_on_what_it_does_not_know() -> None:
+    command = [sys.executable, "-m", "medheart_cli", "bench", "versions", "--edits", "many", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "argument --edits: invalid int value: 'many'" in done.stderr
 
 
 def test_versions_from_list_to_restore(medheart, test_data: Callable[[str], Path], tmp_path: Path) -> None:

@@ -19,13 +19,19 @@ app = typer.Typer(rich_markup_mode=None)
 
 
 @app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     help="""Run a benchmark of a checkout and print what it measured.
 
-    Example:
+    What is not known here goes to the benchmark; `medheart bench NAME -- --help` says what it takes.
 
-    medheart bench versions --json"""
+    Examples:
+
+    medheart bench versions --json
+
+    medheart bench infer --image brain.nii.gz --runs 3""",
 )
 def bench(
+    context: typer.Context,
     name: Annotated[str | None, typer.Argument(help="Name of a file in benchmarks/; lists them if missing.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines on stdout.")] = False,
 ) -> int:
@@ -39,5 +45,5 @@ def bench(
         return 0
     if name not in names:
         raise MedHeartError(f"no benchmark {name!r}; there are {names}", code="usage")
-    command = [sys.executable, str(folder / f"{name}.py"), *(["--json"] if as_json else [])]
+    command = [sys.executable, str(folder / f"{name}.py"), *(["--json"] if as_json else []), *context.args]
     return subprocess.run(command, check=False).returncode

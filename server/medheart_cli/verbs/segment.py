@@ -69,7 +69,7 @@ def segment(
         if remote is not None:
             results = remote.segment(image or [], named, output, task=task, whole_folder=whole)
         else:
-            run = _segmenting(Settings.load(device=device), local=local, quiet=as_json)
+            run = _segmenting(Settings.load(device=device), local=local, quiet=as_json, device=device)
             results = _cases_here(run, image or [], named, output, task, whole_folder=whole)
     _show(results, as_json=as_json)
     return 1 if any("error" in result for result in results) else 0
@@ -121,7 +121,7 @@ def _cases_here(
 
 
 @contextmanager
-def _segmenting(settings: Settings, *, local: bool, quiet: bool) -> Iterator[Segmenting]:
+def _segmenting(settings: Settings, *, local: bool, quiet: bool, device: str | None) -> Iterator[Segmenting]:
     """Yield what segments a case: the label server that runs, else this process, which is said."""
     from medheart_work.segment_cases import Segmenting
     from medheart_work.segmenting import LocalEngine
@@ -129,6 +129,8 @@ def _segmenting(settings: Settings, *, local: bool, quiet: bool) -> Iterator[Seg
     running = None if local else label_server(settings)
     if running is None and not local:
         note(text("no_server", url=settings.label_url))
+    if running is not None and device is not None:
+        note(text("device_ignored", url=settings.label_url, device=device))
 
     def prepare(task: Task) -> None:
         if running is None:
