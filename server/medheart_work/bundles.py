@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medheart.errors import Cancelled, JobError, MedHeartError
 from medheart.settings import Settings
@@ -23,6 +23,9 @@ from medheart.wire.paths import without_paths
 from medheart_jobs import Registry, cancelled, report_progress, run_step
 from medheart_store import Store
 from medheart_work.files import write_whole
+
+if TYPE_CHECKING:
+    from medheart_work.segment_cases import Segmenting
 
 __all__ = ["register_bundles"]
 
@@ -41,10 +44,11 @@ def register_bundles(jobs: Registry, settings: Settings) -> None:
 
 @dataclass(frozen=True)
 class _Placed:
-    """The arguments of a bundle as they lie on this machine, and the folder above them."""
+    """The arguments of a bundle as they lie on this machine, the folder above them, and that of what is done."""
 
     root: Path
     arguments: list[Path]
+    done: Path
 
     def take(self, least: int, most: int | None = None) -> list[Path]:
         """Return the arguments if they are as many as the job reads."""
@@ -57,6 +61,14 @@ class _Placed:
     def without_root(self, text: str) -> str:
         """Name things as the bundle's layout does, not by their place on this machine."""
         return text.replace(f"{self.root}/", "")
+
+    def once(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return what a part of the job gives; where the job is done again after a crash, what it gave then."""
+        kept = self.done / f"{name}.json"
+        if not kept.is_file():
+            write_whole(kept, self.without_root(json.dumps(work(), ensure_ascii=False)).encode())
+        result: dict[str, Any] = json.loads(kept.read_bytes())
+        return result
 
 
 class _BundleWork:
@@ -119,14 +131,14 @@ class _BundleWork:
         """Segment images into a label file, or every image into one of its own."""
 
         def work(placed: _Placed) -> dict[str, Any]:
-            from medheart_work.segment_cases import Segmenting, segment_cases
+            from medheart_work.segment_cases import Segmenting
             from medheart_work.segmenting import HostEngine
 
-            folder = self._results(upload)
             run = Segmenting(HostEngine(self._settings), progress=_tell)
             if ending is None:
-                results = segment_cases(run, placed.take(1), folder, task_id=task)
+                folder, results = self._segment_all(run, placed, upload, task)
             else:
+                folder = self._results(upload)
                 images = placed.take(len(roles) or 1, len(roles) or None)
                 named = dict(zip(roles, images, strict=True)) if roles else {}
                 images = [] if named else images
@@ -139,6 +151,15 @@ class _BundleWork:
             return {"folder": upload, "files": [one["path"] for one in plain if "path" in one], "results": plain}
 
         return self._on(upload, sha256, "segment", work)
+
+    def _segment_all(
+        self, run: Segmenting, placed: _Placed, upload: str, task: str | None
+    ) -> tuple[Path, list[dict[str, Any]]]:
+        """Segment every image as a case; after a crash only those that were not done."""
+        from medheart_work.segment_cases import segment_cases
+
+        folder = self._results(upload, emptied=not placed.done.is_dir())
+        return folder, segment_cases(run, placed.take(1), folder, task_id=task, once=placed.once)
 
     def evaluate(self, upload: str, sha256: str, task: str) -> dict[str, Any]:
         """Score a task on labelled cases."""
@@ -197,11 +218,12 @@ class _BundleWork:
             shutil.rmtree(folder, ignore_errors=True)
         return {**result, "sha256": sha256} if name == "import" else result
 
-    def _results(self, folder: str) -> Path:
-        """Return an empty folder for results."""
+    def _results(self, folder: str, *, emptied: bool = True) -> Path:
+        """Return a folder for results."""
         found = self._settings.home / "results" / Path(folder).name
-        shutil.rmtree(found, ignore_errors=True)
-        found.mkdir(parents=True)
+        if emptied:
+            shutil.rmtree(found, ignore_errors=True)
+        found.mkdir(parents=True, exist_ok=True)
         return found
 
     def _leave(self, folder: str, contents: dict[str, bytes]) -> dict[str, Any]:
@@ -224,7 +246,7 @@ def _placed(folder: Path) -> Iterator[_Placed]:
         members.mkdir()
         unpack_zip(folder / BUNDLE, members)
         layout = place_bundle(members, root)
-        yield _Placed(root, [root / name for name in layout.arguments])
+        yield _Placed(root, [root / name for name in layout.arguments], folder / "done")
 
 
 def _tell(message: str, done: int, total: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,19 @@ class Segmenting:
 
 
 def segment_cases(
-    segment: Segmenting, images: Sequence[Path], folder: Path, *, task_id: str | None
+    segment: Segmenting,
+    images: Sequence[Path],
+    folder: Path,
+    *,
+    task_id: str | None,
+    once: Callable[[str, Callable[[], dict[str, Any]]], dict[str, Any]] = lambda _name, work: work(),
 ) -> list[dict[str, Any]]:
     """Segment every case of files and folders on its own; one that fails becomes `{"image", "error"}`.
+
+    Parameters
+    ----------
+    once : callable
+        Gets a case's name and what does it; returns what that gives, or gave before.
 
     Raises
     ------
@@ -64,7 +75,7 @@ def segment_cases(
     results: list[dict[str, Any]] = []
     for path, name in cases_in(images):
         try:
-            results.append(segment([path], {}, task_id, folder / f"{name}.nii.gz"))
+            results.append(once(name, partial(segment, [path], {}, task_id, folder / f"{name}.nii.gz")))
         except Cancelled:
             raise
         except MedHeartError as error:
