@@ -122,12 +122,12 @@ class Jobs:
         with self._translated():
             return dict(_arguments(self._workflow(job_id))["args"])
 
-    def unfinished(self) -> list[dict[str, Any]]:
+    def unfinished(self) -> tuple[dict[str, Any], ...]:
         """Return the arguments of every job that waits or runs."""
         words = [word for word, meaning in _STATES.items() if meaning in ("queued", "running")]
         with self._translated():
             found = self._client.list_workflows(status=words, application_name=APPLICATION, load_output=False)
-            return [dict(_arguments(workflow)["args"]) for workflow in found]
+            return tuple(dict(_arguments(workflow)["args"]) for workflow in found)
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job and return it; a running one ends at its next step or its next look at `cancelled`.
