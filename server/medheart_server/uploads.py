@@ -22,6 +22,7 @@ __all__ = ["Spooled", "forget_upload", "spool_bundle", "spool_files"]
 
 MAX_FILES = 20_000
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}")
+_OWN_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _CHUNK = 1 << 20
 _SHOWN = 16
 _SPARE_BYTES = 1 << 30
@@ -138,4 +139,5 @@ def _copy(file: UploadFile, target: Path) -> bytes:
 
 def forget_upload(uploads: Path, name: str) -> None:
     """Remove an upload, by the name of its folder."""
-    shutil.rmtree(uploads / Path(name).name, ignore_errors=True)
+    if _OWN_NAME.fullmatch(name):
+        shutil.rmtree(uploads / name, ignore_errors=True)

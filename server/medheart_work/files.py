@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 from medheart.errors import MedHeartError
 
 __all__ = ["appearing", "locked", "only_one", "write_whole"]
+
+_LOOK_S = 0.1
 
 
 @contextmanager
@@ -54,17 +57,31 @@ def locked(path: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def only_one(lock: Path, what: str) -> Iterator[None]:
+def only_one(lock: Path, what: str, *, wait_s: float = 0.0) -> Iterator[None]:
     """Keep a second process of a kind from running while the block does.
+
+    Parameters
+    ----------
+    lock : pathlib.Path
+        File that is locked; made if missing.
+    what : str
+        What kind of process, for people.
+    wait_s : float
+        Seconds that one that runs has to end.
 
     Raises
     ------
     MedHeartError
-        `already_running`, if one does; `what` says of what kind.
+        `already_running`, if one runs.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.touch()
-    with locked(lock) as mine:
-        if not mine:
+    until = time.monotonic() + wait_s
+    while True:
+        with locked(lock) as mine:
+            if mine:
+                yield
+                return
+        if time.monotonic() >= until:
             raise MedHeartError(f"{lock}: a {what} of this home is running already", code="already_running")
-        yield
+        time.sleep(_LOOK_S)

@@ -26,4 +26,5 @@ def list_users(settings: Settings) -> list[dict[str, Any]]:
 
 def revoke_user(settings: Settings, key_id: str) -> None:
     """Take a key away; raises NotFound."""
+    make_home(settings)
     Access.open(settings).keys.revoke(key_id)

@@ -36,6 +36,7 @@ __all__ = ["main", "registry"]
 
 _BEAT_S = 3.0
 _TIDY_S = 3600.0
+_ENDING_S = 40.0
 _LOG = logging.getLogger(__name__)
 
 
@@ -248,7 +249,7 @@ def _scratch_at_home(settings: Settings) -> None:
     """Let temporary files, images above all, lie in the home, where a start removes what a crash left of them."""
     scratch = settings.home / "tmp"
     shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(mode=0o700)
+    scratch.mkdir(mode=0o700, exist_ok=True)
     os.environ["TMPDIR"] = tempfile.tempdir = str(scratch)
 
 
@@ -260,7 +261,10 @@ def main() -> int:
     try:
         settings = Settings.load()
         write_privately(settings)
-        with only_one(heartbeat(settings).with_name("worker.lock"), "job worker"):
+        alive = heartbeat(settings)
+        # A worker that was told to end has taken its heartbeat away, and may finish what it does.
+        wait_s = 0.0 if alive.exists() else _ENDING_S
+        with only_one(alive.with_name("worker.lock"), "job worker", wait_s=wait_s):
             _serve(settings)
     except MedHeartError as error:
         sys.stderr.write(f"{error.message}\n")

@@ -12,7 +12,6 @@ import pytest
 from medheart.settings import Settings
 from medheart.wire import service as wire
 from medheart_jobs import Jobs
-from medheart_work.files import locked
 from medheart_work.fine_tuning import _data_folder
 from medheart_work.sweeping import sweep
 
@@ -70,10 +69,3 @@ def test_images_of_a_training_whose_process_was_killed_are_removed(settings: Set
 
 def test_an_empty_home_has_nothing_to_clear(settings: Settings, jobs: Jobs) -> None:
     assert sweep(settings, jobs) == []
-
-
-def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
-    with locked(tmp_path) as first, locked(tmp_path) as second:
-        assert (first, second) == (True, False)
-    with locked(tmp_path) as again:
-        assert again
