@@ -36,11 +36,14 @@ class TaskInput:
         DICOM modality the input must have.
     hints : tuple of str
         Lower-case words in a series description or sequence name that speak for this role.
+    excludes : tuple of str
+        Such words that rule it out, whatever else is said: `t1` for a T2-weighted FLAIR.
     """
 
     role: str
     modality: str
     hints: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -101,19 +101,18 @@ def _slice_thickness(task: Task, _item: TaskInput, facts: SeriesFacts, findings:
 
 
 def _sequence(task: Task, item: TaskInput, facts: SeriesFacts, findings: Findings) -> None:
-    """Compare the description with the input's hints; only a sequence it names otherwise is refused."""
-    if item.modality != "MR" or any(mentions(facts.description, hint) for hint in item.hints):
+    """Compare the description with the input's words; only a sequence it names otherwise is refused."""
+    if item.modality != "MR":
         return
+    values = {"series": facts.id, "task": task.id, "role": item.role, "expected": ", ".join(item.hints)}
+    excluded = [word for word in item.excludes if mentions(facts.description, word)]
     others = [word for word in fit_data()["sequences"] if mentions(facts.description, word)]
-    values = {
-        "series": facts.id,
-        "task": task.id,
-        "role": item.role,
-        "expected": ", ".join(item.hints),
-        "got": ", ".join(others),
-    }
-    if others:
-        findings.refusals.append(Reason("sequence", values))
+    if excluded:
+        findings.refusals.append(Reason("sequence_excluded", {**values, "got": ", ".join(excluded)}))
+    elif any(mentions(facts.description, hint) for hint in item.hints):
+        return
+    elif others:
+        findings.refusals.append(Reason("sequence", {**values, "got": ", ".join(others)}))
     elif len(task.inputs) > 1:
         findings.warnings.append(Reason("sequence_unknown", values))
 

@@ -20,6 +20,9 @@ LUNG_HU = (-950.0, -500.0)
 Gattinoni L. et al. Am J Respir Crit Care Med 2001;164:1701-1711. doi:10.1164/ajrccm.164.9.2103121
 """
 
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff"
+"""Chinese characters, which are written without spaces."""
+
 _COARSE_MM = 4.0
 _LEAST_PART_ML = 50.0
 _SAMPLES = 200_000
@@ -96,7 +99,7 @@ class SeriesFacts:
 def mentions(description: str, word: str) -> bool:
     """Whether `word` (one or several) stands in `description`, letter case and punctuation ignored.
 
-    A word of a script without spaces (Chinese) may stand anywhere.
+    A word of a script without spaces (Chinese) may stand anywhere, and parts the words beside it.
     """
     if not word.isascii():
         return _plain(word) in _plain(description)
@@ -104,7 +107,7 @@ def mentions(description: str, word: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    return " ".join(re.findall(r"[^\W_]+", text.casefold()))
+    return " ".join(re.findall(rf"[{_HAN}]+|[^\W_{_HAN}]+", text.casefold()))
 
 
 def looks_hounsfield(array: NDArray[Any]) -> bool:

@@ -96,9 +96,10 @@ def choose_task(
     """Choose the task for a study, and the series for each of its inputs.
 
     Of several tasks that fit, the one with more inputs and then the one with fewer unknowns is taken.
-    A task with several inputs takes only series whose description names the input. A series of which
-    neither modality nor body part is stated is taken only if its description or its voxels speak for
-    the task. Where a series has no description, its id (a file's name) stands for one.
+    A task with several inputs takes only series whose description names the input. A series whose body
+    part is not stated is taken only if its description or its voxels speak for the task: the modality and
+    the weighting alone are those of many parts of the body. Where a series has no description, its id (a
+    file's name) stands for one.
 
     Parameters
     ----------
@@ -161,16 +162,21 @@ def _candidates(
 ) -> list[tuple[SeriesFacts, Findings]]:
     found = []
     for facts in series:
-        hinted = any(mentions(facts.description, hint) for hint in item.hints)
-        if len(task.inputs) > 1 and not hinted:
+        hints = [hint for hint in item.hints if mentions(facts.description, hint)]
+        if len(task.inputs) > 1 and not hints:
             continue
         findings = Findings()
         compare(task, item, facts, findings)
-        known = named or hinted or facts.modality or facts.body_part or findings.evidence
+        known = named or facts.body_part or findings.evidence or _speaks(task, hints)
         if not known and not findings.refusals:
             findings.refusals.append(Reason("nothing_known", {"series": facts.id, "task": task.id}))
         found.append((facts, findings))
     return found
+
+
+def _speaks(task: Task, hints: Sequence[str]) -> bool:
+    """Whether hints speak for a task: one that is no mere sequence, or for several inputs a set of sequences."""
+    return len(task.inputs) > 1 or not set(hints) <= set(fit_data()["sequences"])
 
 
 def _preference(pair: tuple[SeriesFacts, Findings]) -> tuple[int, float]:

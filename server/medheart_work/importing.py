@@ -164,8 +164,9 @@ def _as_given(candidate: Candidate, given: Mapping[Path, Path]) -> Candidate:
 
 def _hints_in(name: str) -> str:
     """Return the words of a file name that tell a task's inputs apart; the rest may name a person."""
-    hints = {hint for task_id in task_ids() for item in load_task(task_id).inputs for hint in item.hints}
-    return " ".join(sorted(hint for hint in hints if mentions(name, hint)))
+    inputs = [item for task_id in task_ids() for item in load_task(task_id).inputs]
+    words = {word for item in inputs for word in (*item.hints, *item.excludes)}
+    return " ".join(sorted(word for word in words if mentions(name, word)))
 
 
 def _case_of(path: Path) -> str:

@@ -53,6 +53,9 @@ def test_hounsfield_units_are_recognised(test_data: Data) -> None:
         ("T1 Post Gd", "t1 post", True),
         ("", "t1", False),
         ("胸部 CT", "胸部", True),
+        ("胸部CT", "胸部", True),
+        ("轴位T1加权", "t1", True),
+        ("轴位T1C", "t1", False),
     ],
 )
 def test_words_are_whole_words(description: str, word: str, found: bool) -> None:

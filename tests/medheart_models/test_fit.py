@@ -94,7 +94,8 @@ def test_a_hippocampus_crop_is_taken_by_its_name(test_data: Data) -> None:
     assert choice.task.id == "hippocampus"
     nameless = replace(facts_of(path), id="1")
     assert codes(choose_task([nameless]).refused["hippocampus"]) == {"nothing_known"}
-    assert choose_task([replace(nameless, modality="MR")])
+    assert codes(choose_task([replace(nameless, modality="MR")]).refused["hippocampus"]) == {"nothing_known"}
+    assert choose_task([replace(nameless, modality="MR", body_part="HEAD")])
     assert choose_task([nameless], [load_task("hippocampus")], named=True), "a person named the task"
     assert choose_task([replace(nameless, description="左侧海马_01")]), "a Chinese word needs no spaces around it"
 
@@ -171,6 +172,35 @@ def test_swapped_sequences_are_refused_and_unnamed_ones_reported() -> None:
         check_facts(task, [t1c, flair])
     unnamed = [replace(flair, description=""), t1c]
     assert [reason.code for reason in check_facts(task, unnamed)] == ["sequence_unknown"]
+
+
+@pytest.mark.parametrize("name", ["Ax T1 FLAIR", "flair t1", "FLAIR_T1W", "轴位T1加权FLAIR"])
+def test_a_t1_weighted_flair_is_not_the_flair_of_a_tumour(name: str) -> None:
+    t1c = head("c", "Ax T1C")
+    refused = choose_task([head("a", name), t1c]).refused["brain-tumour"]
+    assert codes(refused) == {"sequence_excluded"}
+    assert "its description says t1" in str(refused[0])
+    with pytest.raises(TaskError, match="such an image is not input flair of brain-tumour"):
+        check_facts(load_task("brain-tumour"), [head("a", name), t1c])
+    thick = Geometry.from_parts(shape=(30, 180, 160), spacing=(1, 1, 5))
+    choice = choose_task([head("a", name), head("b", "轴位T2 FLAIR", geometry=thick), t1c])
+    assert choice.inputs == {"flair": "b", "t1c": "c"}
+
+
+def test_a_t2_of_the_hippocampus_is_no_t1() -> None:
+    crop = Geometry.from_parts(shape=(40, 50, 40), spacing=(1, 1, 1))
+    task = load_task("hippocampus")
+    assert choose_task([head("a", "hippocampus", geometry=crop)], [task])
+    refused = choose_task([head("a", "hippocampus T2 cor", geometry=crop)], [task]).refused["hippocampus"]
+    assert codes(refused) == {"sequence_excluded"}
+
+
+@pytest.mark.parametrize("description", ["3D cartilage", "T1 TSE sag", ""])
+def test_a_small_mr_of_an_unknown_part_of_the_body_is_no_hippocampus(description: str) -> None:
+    small = Geometry.from_parts(shape=(60, 64, 60), spacing=(1, 1, 1))
+    knee = head("a", description, geometry=small, body_part="")
+    assert codes(choose_task([knee]).refused["hippocampus"]) == {"nothing_known"}
+    assert choose_task([knee], [load_task("hippocampus")], named=True)
 
 
 def test_a_plain_t1_is_no_t1_with_contrast() -> None:

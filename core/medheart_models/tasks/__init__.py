@@ -53,7 +53,11 @@ def weights_path(task: Task) -> Path:
 
 def _from_dict(data: dict[str, Any]) -> Task:
     view = {key: tuple(float(x) for x in value) for key, value in data["field_of_view"].items()}
-    inputs = tuple(TaskInput(item["role"], item["modality"], tuple(item.get("hints", ()))) for item in data["inputs"])
+    words = ("hints", "excludes")
+    inputs = tuple(
+        TaskInput(item["role"], item["modality"], **{name: tuple(item.get(name, ())) for name in words})
+        for item in data["inputs"]
+    )
     sections = ("network", "preprocessing", "inference", "postprocessing")
     return Task(
         id=data["id"],
