@@ -164,16 +164,19 @@ def _as_given(candidate: Candidate, given: Mapping[Path, Path]) -> Candidate:
 
 def _hints_in(name: str) -> str:
     """Return the words of a file name that tell a task's inputs apart; the rest may name a person."""
-    inputs = [item for task_id in task_ids() for item in load_task(task_id).inputs]
-    words = {word for item in inputs for word in (*item.hints, *item.excludes)}
-    return " ".join(sorted(word for word in words if mentions(name, word)))
+    return " ".join(sorted(word for word in _input_words() if mentions(name, word)))
 
 
 def _case_of(path: Path) -> str:
     """Return a file's folder and the words of its name but for those that tell sequences apart."""
-    hints = {hint for task_id in task_ids() for item in load_task(task_id).inputs for hint in item.hints}
-    telling = {word for hint in hints | set(fit_data()["sequences"]) for word in _words(hint)}
+    telling = {word for told in _input_words() | set(fit_data()["sequences"]) for word in _words(told)}
     return "\x00".join([str(path.parent), *(word for word in _words(path.name) if word not in telling)])
+
+
+def _input_words() -> set[str]:
+    """Return all words that speak for or against an input of a task."""
+    inputs = [item for task_id in task_ids() for item in load_task(task_id).inputs]
+    return {word for item in inputs for word in (*item.hints, *item.excludes)}
 
 
 def _words(text: str) -> list[str]:

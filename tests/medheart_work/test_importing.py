@@ -115,6 +115,13 @@ def test_a_better_name_tells_what_an_image_is(
     assert store.volume(first.series).meta["series_description"] == "flair"
 
 
+def test_what_speaks_against_an_input_is_kept_of_a_name(
+    store: Store, settings: Settings, oblique: Volume, nifti: Callable[[Volume, str], Path]
+) -> None:
+    (case,) = import_paths(store, settings, [nifti(oblique, "ZhangSan_hippocampus_T2.nii.gz")])
+    assert store.series(case.series).description == "hippocampus t2"
+
+
 def test_missing_path_is_named(store: Store, settings: Settings) -> None:
     with pytest.raises(ImageRejected, match="/nowhere"):
         import_paths(store, settings, [Path("/nowhere")])

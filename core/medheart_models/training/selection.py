@@ -2,7 +2,9 @@
 
 A patient stands on one side only: a digest of the patient's pseudonym decides, never the order of a list.
 So nobody changes sides when cases are added, and what one round is scored on no other round has seen.
-An image that came under several pseudonyms is not trained on where one of them is held out.
+An image that came under several pseudonyms is not trained on where one of them is held out, labelled or not.
+What is held out is scored against labels that a person drew or edited: against what a model made, that
+model would be perfect, however often somebody approved it.
 """
 
 from __future__ import annotations
@@ -58,13 +60,26 @@ class LabelRecords(Protocol):
 
 @dataclass(frozen=True)
 class LabelledCase:
-    """A label version to train on or to score on; `patient` is the pseudonym."""
+    """A label version to train on or to score on.
+
+    Parameters
+    ----------
+    version, image, study : str
+        Ids.
+    patient : str
+        Pseudonym.
+    side : str
+        `training` or `held_out`.
+    from_model : bool
+        Whether it is what a model made, or comes from that.
+    """
 
     version: str
     image: str
     study: str
     patient: str
     side: Side
+    from_model: bool
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-serialisable dict without the patient."""
@@ -91,7 +106,8 @@ def select_cases(
     """Return the cases whose newest label of the task's schema is fit for training, by image id.
 
     The newest is the head where a person made or approved it, else the newest such branch; drafts, and
-    what a model made and nobody approved, count for nothing. It is fit if it is submitted or approved.
+    what a model made and nobody approved, count for nothing; nor, of a patient held out, does what was
+    approved as a model made it. It is fit if it is submitted or approved.
 
     Parameters
     ----------
@@ -105,19 +121,19 @@ def select_cases(
         Ids of images and versions to leave out.
     """
     labelled, _ = records.changed_images()
-    found: list[tuple[LabelledCase, str]] = []
-    for study in records.studies():
-        patient = study.patient or study.id
+    found: list[LabelledCase] = []
+    sided = [(study, side_of(study.patient or study.id, share)) for study in records.studies()]
+    held_out = {series.image_digest for study, side in sided if side == "held_out" for series in study.series}
+    for study, side in sided:
         for series in study.series:
             if series.id not in labelled or series.id in without or not _is_readable(series, task):
                 continue
-            version = _newest(records, series.id, task.schema_id, without)
-            if version is not None and version.state in _FIT:
-                case = LabelledCase(version.id, series.id, study.id, patient, side_of(patient, share))
-                found.append((case, series.image_digest))
-    held_out = {digest for case, digest in found if case.side == "held_out"}
-    kept = [case for case, digest in found if case.side == "held_out" or digest not in held_out]
-    return sorted(kept, key=lambda case: case.image)
+            if side == "training" and series.image_digest in held_out:
+                continue
+            case = _case(records, series.id, study, side, task=task, without=without)
+            if case is not None:
+                found.append(case)
+    return sorted(found, key=lambda case: case.image)
 
 
 def check_enough(cases: Sequence[LabelledCase], task: Task, *, share: float, left_out: Sequence[str] = ()) -> None:
@@ -133,8 +149,8 @@ def check_enough(cases: Sequence[LabelledCase], task: Task, *, share: float, lef
     raise MedHeartError(
         f"too few labelled cases for task {task.id!r}: {training} to train on and {held_out} held out "
         f"(of {len({case.patient for case in cases})} patients), needed are at least {TRAINING_AT_LEAST} and "
-        f"{HELD_OUT_AT_LEAST}; labels count once submitted or approved, and the patient's id decides who is of the "
-        f"{share:.0%} held out (val_split){others}",
+        f"{HELD_OUT_AT_LEAST}; labels count once submitted or approved (of those held out only what a person drew "
+        f"or edited), and the patient's id decides who is of the {share:.0%} held out (val_split){others}",
         code="too_few_cases",
         training=training,
         held_out=held_out,
@@ -184,21 +200,44 @@ def keep_share(folder: Path, share: float) -> None:
         fresh.unlink()
 
 
+def _case(
+    records: LabelRecords, image: str, study: Study, side: Side, *, task: Task, without: Collection[str]
+) -> LabelledCase | None:
+    """Return the case of an image, None where no label is fit."""
+    versions = records.versions(image)
+    wanted = [one for one in versions if one.schema_id == task.schema_id and one.id not in without]
+    version = _newest([one for one in wanted if _counts(one, side)], records.head(image, schema_id=task.schema_id))
+    if version is None or version.state not in _FIT:
+        return None
+    patient = study.patient or study.id
+    return LabelledCase(version.id, image, study.id, patient, side, _is_from_model(version, versions))
+
+
 def _is_readable(series: Series, task: Task) -> bool:
     return series.modality in {"", task.inputs[0].modality}
 
 
-def _newest(records: LabelRecords, image: str, schema_id: str, without: Collection[str]) -> LabelVersion | None:
-    found = [
-        version
-        for version in records.versions(image)
-        if version.schema_id == schema_id and version.id not in without and _is_by_a_person(version)
-    ]
-    head = records.head(image, schema_id=schema_id)
-    heads = [version for version in found if head is not None and version.id == head.id]
-    return next(iter(heads or found[::-1]), None)
+def _newest(versions: Sequence[LabelVersion], head: LabelVersion | None) -> LabelVersion | None:
+    heads = [version for version in versions if head is not None and version.id == head.id]
+    return next(iter(heads or versions[::-1]), None)
 
 
-def _is_by_a_person(version: LabelVersion) -> bool:
-    """Whether a person made the version and shows it to others, or approved what a model made."""
-    return version.state != "draft" and (not version.automatic or version.state == "approved")
+def _counts(version: LabelVersion, side: Side) -> bool:
+    """Whether a person made the version and shows it to others, or, to train on, approved what a model made."""
+    approved = version.state == "approved" and side == "training"
+    return version.state != "draft" and (not version.automatic or approved)
+
+
+def _is_from_model(version: LabelVersion, versions: Sequence[LabelVersion]) -> bool:
+    """Whether a version, or one of those of the image that it comes from, was made by a model."""
+    known = {one.id: one for one in versions}
+    seen, waiting = set[str](), [version.id]
+    while waiting:
+        one = known.get(waiting.pop())
+        if one is None or one.id in seen:
+            continue
+        if one.automatic:
+            return True
+        seen.add(one.id)
+        waiting += one.parents
+    return False

@@ -25,6 +25,8 @@ from medheart_models.training.selection import (
 from medheart_store import Store
 
 TASK = load_task("hippocampus")
+HELD_OUT = next(f"P-{n}" for n in range(99) if side_of(f"P-{n}", 0.5) == "held_out")
+TRAINED = next(f"P-{n}" for n in range(99) if side_of(f"P-{n}", 0.5) == "training")
 
 
 @dataclass
@@ -112,13 +114,41 @@ def test_an_image_that_came_under_two_pseudonyms_is_not_trained_on_where_one_is_
     assert [case.image for case in select_cases(room.store, TASK, share=0.5)] == [held_out]
 
 
+def test_nor_where_the_one_held_out_is_not_labelled_yet(room: Room) -> None:
+    room.image("held-out", patient=HELD_OUT, seed=7)
+    room.label(room.image("trained", patient=TRAINED, seed=7))
+    assert room.chosen() == []
+    later = room.label("held-out")
+    assert room.chosen() == [later.id]
+
+
+def test_what_a_model_made_is_no_truth_to_score_on_even_approved(room: Room) -> None:
+    approved = room.label(room.image("a", patient=HELD_OUT), origin="hippocampus@1")
+    room.store.add_event(approved.id, "state", "approved", "reviewer")
+    assert room.chosen() == []
+    edited = room.label("a", origin="edited", base=approved.id)
+    assert room.chosen() == [edited.id]
+
+
+def test_a_case_says_whether_its_label_began_with_a_model(room: Room) -> None:
+    for name in ("a", "b"):
+        room.image(name, patient=HELD_OUT)
+    room.label("a")
+    first = room.label("b", origin="hippocampus@1")
+    second = room.label("b", origin="edited", base=first.id)
+    room.label("b", origin="edited", base=second.id)
+    cases = select_cases(room.store, TASK, share=0.5)
+    assert {case.image: case.from_model for case in cases} == {"a": False, "b": True}
+    assert cases[1].to_dict()["from_model"] is True
+
+
 def test_drafts_and_what_a_model_made_are_not_used(room: Room) -> None:
     room.label(room.image("draft"), state="draft")
     room.label(room.image("automatic"), origin="hippocampus@1")
     room.label(room.image("automatic-draft"), origin="hippocampus@1", state="draft")
     room.label(room.image("other-organ"), schema="lung-nodule")
     assert room.chosen() == []
-    approved = room.label(room.image("approved"), origin="hippocampus@1")
+    approved = room.label(room.image("approved", patient=TRAINED), origin="hippocampus@1")
     room.store.add_event(approved.id, "state", "approved", "reviewer")
     manual = room.label(room.image("manual"))
     assert set(room.chosen()) == {approved.id, manual.id}
