@@ -6,7 +6,8 @@ marks too much there. Training and evaluation take no part in the choice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,12 @@ from torch import nn
 
 from medheart import Volume
 from medheart.task import Task
-from medheart_models.training.evaluation import class_labels, class_scores, mean_scores, score_case
+from medheart_models.training.evaluation import TorchNetwork, class_labels, class_scores, mean_scores, score_case
 from medheart_runtime import Network
 
-__all__ = ["CALIBRATION_STEPS", "LabelledVolumes", "add_background_bias", "best_background_bias"]
+__all__ = ["CALIBRATION_STEPS", "LabelledVolumes", "add_background_bias", "best_background_bias", "calibrate"]
+
+log = logging.getLogger(__name__)
 
 LabelledVolumes = tuple[Sequence[Volume], NDArray[Any]]
 """The images of a case, one per input, and its labels (K, J, I) on the first one's grid."""
@@ -27,7 +30,16 @@ LabelledVolumes = tuple[Sequence[Volume], NDArray[Any]]
 CALIBRATION_STEPS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 
 
-def best_background_bias(network: Network, task: Task, cases: Sequence[LabelledVolumes]) -> float:
+def calibrate(network: nn.Module, task: Task, cases: Iterable[LabelledVolumes]) -> float:
+    """Shift the network's background score as calibration cases ask, and return by how much; 0 without any."""
+    bias = best_background_bias(TorchNetwork(network), task, cases)
+    if bias:
+        add_background_bias(network, bias)
+        log.info("%s: background score + %.1f", task.id, bias)
+    return bias
+
+
+def best_background_bias(network: Network, task: Task, cases: Iterable[LabelledVolumes]) -> float:
     """Return which of `CALIBRATION_STEPS`, added to the background's score, gives the best mean Dice."""
     totals = np.zeros(len(CALIBRATION_STEPS))
     for volumes, labels in cases:

@@ -5,9 +5,11 @@
 reads `FOLDER/cases.json`, which names image and label files beside it and the side of each case:
 
     {"asked": {…}, "hold_out": {…}, "left_out": […],
-     "cases": [{"version": "…", "image": "…", "side": "training", "inputs": ["0-0.nii"], "labels": "0.nii"}]}
+     "cases": [{"version": "…", "image": "…", "study": "…", "side": "training", "from_model": false,
+                "inputs": ["0-0.nii"], "labels": "0.nii"}]}
 
-and writes a candidate: `<task>.safetensors` and `<task>.json`. Nothing that runs is replaced.
+and writes a candidate: `<task>.safetensors` and `<task>.json`. Nothing that runs is replaced. Where the task's
+recipe calibrates, a part of the training side is left out of the training for that.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ import math
 import platform
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -39,18 +43,25 @@ from medheart.task import Task
 from medheart_io import read_image, read_labels
 from medheart_models.networks import build_network
 from medheart_models.tasks import load_task, weights_path
+from medheart_models.training.calibration import calibrate
 from medheart_models.training.data import Case, make_case
 from medheart_models.training.evaluation import TorchNetwork, predictor
 from medheart_models.training.loop import Patch, train, uses_bfloat16
 from medheart_models.training.progress import ProgressLog, mean_of
-from medheart_models.training.recipe import load_recipe, training_phases
+from medheart_models.training.recipe import calibrates, load_recipe, training_phases
 
-__all__ = ["FineTuning", "fine_tune", "main", "tuning_settings"]
+__all__ = ["FineTuning", "calibration_cases", "fine_tune", "main", "tuning_settings"]
 
 _SHARE_OF_RATE = 0.1
 """Of the recipe's learning rate, which is one for networks that have learned nothing yet."""
 _LOOKS, _LOOK_CASES = 10, 4
+_CALIBRATION_SHARE, _MOST_CALIBRATION_STUDIES = 0.2, 8
+"""Of the studies to train on; more than a few are not needed for one number, and each takes a whole inference."""
 
+_TOLD = ("version", "image", "study", "side", "from_model")
+
+Item = Mapping[str, Any]
+"""One of the cases in `cases.json`."""
 Scores = dict[str, float | None]
 Truth = tuple[str, list[Volume], NDArray[np.uint8]]
 
@@ -108,7 +119,9 @@ def fine_tune(
     Returns
     -------
     dict
-        What the JSON file holds: settings, the cases with their sides, Dice by label before and after.
+        What the JSON file holds: settings, the cases with their sides, how many labels of those held out
+        began with a model's (`hold_out.from_model`), which cases calibrated the background's score
+        (`calibrated_on`) and by how much (`background_bias`), Dice by label before and after.
 
     Raises
     ------
@@ -119,19 +132,22 @@ def fine_tune(
     told.begin("reading", "reading the cases")
     listed = json.loads((data / "cases.json").read_text(encoding="utf-8"))
     sides = {side: [item for item in listed["cases"] if item["side"] == side] for side in ("training", "held_out")}
-    cases = [_training_case(item, data, task) for item in sides["training"]]
-    settings = tuning_settings(recipe, asked, cases=len(cases))
+    calibration = calibration_cases(sides["training"]) if calibrates(recipe) else []
+    training = [item for item in sides["training"] if item not in calibration]
+    settings = tuning_settings(recipe, asked, cases=len(training))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(settings["seed"])
     present = _present_network(task).to(device)
     told.begin("before", f"scoring the present weights on {len(sides['held_out'])} held-out cases")
     found = {"before": _score(present, sides["held_out"], data, task)}
     told.look(_means(found["before"]), epoch=0)
-    told.begin("training", f"training on {len(cases)} cases")
     network = present if asked.pretrained else build_network(task.network).to(device)
     started = time.monotonic()
-    history = _train(network, cases, settings, task, told, held_out=sides["held_out"][:_LOOK_CASES], data=data)
+    with _prepared(training, data, task) as cases:
+        told.begin("training", f"training on {len(cases)} cases")
+        history = _train(network, cases, settings, task, told, held_out=sides["held_out"][:_LOOK_CASES], data=data)
     told.begin("after", "scoring the new weights on the held-out cases")
+    bias = calibrate(history.network, task, (_read(item, data, task)[1:] for item in calibration))
     found["after"] = _score(history.network, sides["held_out"], data, task)
     told.look(_means(found["after"]), epoch=asked.epochs)
     output.mkdir(parents=True, exist_ok=True)
@@ -142,8 +158,11 @@ def fine_tune(
         "status": "candidate",
         "start": {"origin": task.origin, "sha256": task.weights.sha256} if asked.pretrained else None,
         "weights": {"file": weights.name, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()},
-        **{key: listed[key] for key in ("asked", "hold_out", "left_out")},
-        "cases": [{key: item[key] for key in ("version", "image", "study", "side")} for item in listed["cases"]],
+        **{key: listed[key] for key in ("asked", "left_out")},
+        "hold_out": {**listed["hold_out"], "from_model": sum(item["from_model"] for item in sides["held_out"])},
+        "cases": [{key: item[key] for key in _TOLD} for item in listed["cases"]],
+        "background_bias": bias,
+        "calibrated_on": [item["version"] for item in calibration],
         "dice": {when: {"mean": _means(scores), "cases": scores} for when, scores in found.items()},
         "looks": history.looks,
         "seconds": round(time.monotonic() - started),
@@ -151,6 +170,46 @@ def fine_tune(
     }
     _write_whole(output / f"{task.id}.json", json.dumps(result, indent=2, allow_nan=False) + "\n")
     return result
+
+
+def calibration_cases(training: Sequence[Item]) -> list[Item]:
+    """Return the cases that are left out of a training to calibrate on.
+
+    Whole studies, a fifth but at most eight of them, chosen by a digest of their ids; none where there is
+    one study only.
+    """
+    studies = sorted({item["study"] for item in training}, key=lambda study: hashlib.sha256(study.encode()).digest())
+    count = min(max(1, round(_CALIBRATION_SHARE * len(studies))), _MOST_CALIBRATION_STUDIES, len(studies) - 1)
+    chosen = set(studies[: max(0, count)])
+    return [item for item in training if item["study"] in chosen]
+
+
+@contextmanager
+def _prepared(items: Sequence[Item], data: Path, task: Task) -> Iterator[list[Case]]:
+    """Yield the prepared cases, which lie on disk within `data` for as long: memory holds what is drawn of them."""
+    with TemporaryDirectory(dir=data, prefix="prepared-") as folder:
+        yield _on_disk((_training_case(item, data, task) for item in items), Path(folder))
+
+
+def _on_disk(cases: Iterable[Case], folder: Path) -> list[Case]:
+    """Write cases one after another into two files, as each mapped file takes a descriptor, and map them."""
+    shapes: list[tuple[str, tuple[int, ...]]] = []
+    with (folder / "images").open("wb") as images, (folder / "labels").open("wb") as labels:
+        for case in cases:
+            case.image.tofile(images)
+            case.labels.tofile(labels)
+            shapes.append((case.name, case.image.shape))
+    ends = np.cumsum([math.prod(shape[1:]) for _, shape in shapes])[:-1]
+    channels = shapes[0][1][0]
+    parts = zip(
+        np.split(np.memmap(folder / "images", np.float32, "r"), ends * channels),
+        np.split(np.memmap(folder / "labels", np.uint8, "r"), ends),
+        strict=True,
+    )
+    return [
+        Case(name, image.reshape(shape), mask.reshape(shape[1:]))
+        for (name, shape), (image, mask) in zip(shapes, parts, strict=True)
+    ]
 
 
 @dataclass
@@ -166,7 +225,7 @@ def _train(
     task: Task,
     told: ProgressLog,
     *,
-    held_out: Sequence[Mapping[str, Any]],
+    held_out: Sequence[Item],
     data: Path,
 ) -> _Trained:
     epochs, losses, looks = settings["epochs"], list[float](), list[dict[str, Any]]()
@@ -227,12 +286,12 @@ def _present_network(task: Task) -> nn.Module:
     return network
 
 
-def _training_case(item: Mapping[str, Any], data: Path, task: Task) -> Case:
+def _training_case(item: Item, data: Path, task: Task) -> Case:
     name, volumes, classes = _read(item, data, task)
     return make_case(name, volumes, classes, task)
 
 
-def _read(item: Mapping[str, Any], data: Path, task: Task) -> Truth:
+def _read(item: Item, data: Path, task: Task) -> Truth:
     """Read images and labels of a case; the labels as class indices: class n is the schema's n-th label."""
     volumes = [read_image(data / name) for name in item["inputs"]]
     schema = load_schema(task.schema_id)
@@ -243,7 +302,7 @@ def _read(item: Mapping[str, Any], data: Path, task: Task) -> Truth:
     return item["version"], volumes, classes
 
 
-def _score(network: nn.Module, held_out: Sequence[Mapping[str, Any]], data: Path, task: Task) -> dict[str, Scores]:
+def _score(network: nn.Module, held_out: Sequence[Item], data: Path, task: Task) -> dict[str, Scores]:
     """Return Dice by version id and label name; None where neither truth nor result has the label."""
     training = network.training
     predict = predictor(TorchNetwork(network), task)

@@ -9,7 +9,7 @@ from typing import Any
 
 from medheart.settings import Settings
 
-__all__ = ["TUNING_EPOCHS", "load_recipe", "training_folder", "training_phases"]
+__all__ = ["TUNING_EPOCHS", "calibrates", "load_recipe", "training_folder", "training_phases"]
 
 TUNING_EPOCHS = 10
 """Epochs of a training on the labels of an installation, where nobody asks for others."""
@@ -24,6 +24,11 @@ def load_recipe(task_id: str) -> dict[str, Any]:
     """Return the training settings of a task."""
     path = resources.files("medheart_models") / "training" / "recipes" / f"{task_id}.toml"
     return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def calibrates(recipe: dict[str, Any]) -> bool:
+    """Whether the background's score is calibrated after training, on cases that took no part in it."""
+    return "calibration_phantoms" in recipe
 
 
 def training_phases(recipe: dict[str, Any], *, epochs: int | None = None) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from safetensors.torch import load_file, save_model  # noqa: E402
+from safetensors.torch import load_file, load_model, save_model  # noqa: E402
 
 from medheart import Geometry, Volume  # noqa: E402
 from medheart.errors import ModelError  # noqa: E402
@@ -22,8 +22,14 @@ from medheart_io import read_image, read_labels, write_labels, write_volume  # n
 from medheart_models.cropping import cropped_geometry  # noqa: E402
 from medheart_models.networks import build_network  # noqa: E402
 from medheart_models.tasks import load_task  # noqa: E402
+from medheart_models.training.calibration import add_background_bias  # noqa: E402
 from medheart_models.training.data import load_split  # noqa: E402
-from medheart_models.training.fine_tune import FineTuning, fine_tune, tuning_settings  # noqa: E402
+from medheart_models.training.fine_tune import (  # noqa: E402
+    FineTuning,
+    calibration_cases,
+    fine_tune,
+    tuning_settings,
+)
 from medheart_models.training.progress import ProgressReader  # noqa: E402
 from medheart_models.training.recipe import load_recipe, training_phases  # noqa: E402
 
@@ -57,7 +63,7 @@ def data(tmp_path_factory: pytest.TempPathFactory, test_data: Callable[[str], Pa
         write_volume(folder / f"{n}-0.nii", Volume(image.array[BOX], grid, "MR"))
         write_labels(folder / f"{n}.nii", LabelMap(labels.array[BOX], grid, schema))
         side = "held_out" if n == 3 else "training"
-        known = {"version": f"v{n}", "image": name, "study": name, "side": side}
+        known = {"version": f"v{n}", "image": name, "study": name, "side": side, "from_model": n != 1}
         cases.append({**known, "inputs": [f"{n}-0.nii"], "labels": f"{n}.nii"})
     listed = {"asked": {"author": "reader"}, "hold_out": {"share": 0.2}, "left_out": [], "cases": cases}
     (folder / "cases.json").write_text(json.dumps(listed))
@@ -94,6 +100,9 @@ def test_the_result_says_where_each_version_stood_and_what_was_asked(trained: tu
     assert result["status"] == "candidate"
     assert result["asked"] == {"author": "reader"}
     assert result["start"] is None
+    assert result["hold_out"] == {"share": 0.2, "from_model": 1}
+    assert [case["from_model"] for case in result["cases"]] == [True, False, True, True]
+    assert (result["background_bias"], result["calibrated_on"]) == (0.0, []), "this recipe does not calibrate"
     weights = output / result["weights"]["file"]
     assert result["weights"]["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest() != tiny.weights.sha256
     assert sorted(path.name for path in output.iterdir()) == [
@@ -121,6 +130,50 @@ def test_it_goes_on_from_the_present_weights_and_leaves_them(tiny: Task, data: P
     old, new = load_file(tiny.weights.file), load_file(str(tmp_path / "hippocampus.safetensors"))
     assert all(torch.allclose(old[name], new[name], atol=1e-6) for name in old)
     assert hashlib.sha256(Path(tiny.weights.file).read_bytes()).hexdigest() == tiny.weights.sha256
+
+
+def test_where_the_recipe_calibrates_a_part_is_left_out_for_it(tiny: Task, data: Path, tmp_path: Path) -> None:
+    """A network that marks every voxel learns nothing here: only the calibration makes it mark less."""
+    recipe = {**RECIPE, "learning_rate": 1e-12, "calibration_phantoms": [1]}
+    network = build_network(tiny.network)
+    load_model(network, tiny.weights.file)
+    add_background_bias(network, -3.0)
+    eager = tmp_path / "eager.safetensors"
+    save_model(network, str(eager))
+    task = replace(tiny, weights=Weights(str(eager), hashlib.sha256(eager.read_bytes()).hexdigest(), "", "tests"))
+    result = fine_tune(task, recipe, FineTuning(epochs=1, batch=1), data=data, output=tmp_path / "run")
+    (left_out,) = result["calibrated_on"]
+    assert {case["version"]: case["side"] for case in result["cases"]}[left_out] == "training"
+    assert result["background_bias"] > 0
+    old, new = load_file(str(eager)), load_file(str(tmp_path / "run" / "hippocampus.safetensors"))
+    changed = [name for name in old if not torch.allclose(old[name], new[name], atol=1e-6)]
+    assert changed == ["decoder.seg_layers.0.bias"]
+    assert result["dice"]["before"] != result["dice"]["after"]
+
+
+def test_whole_studies_are_left_out_to_calibrate_on() -> None:
+    items = [{"version": f"v{n}", "study": f"s{n % 10}"} for n in range(20)]
+    chosen = calibration_cases(items)
+    assert len(chosen) == 4
+    assert len({item["study"] for item in chosen}) == 2
+    assert {item["version"] for item in calibration_cases(items[::-1])} == {item["version"] for item in chosen}
+    assert len(calibration_cases(items[:2])) == 1
+    assert calibration_cases(items[:1]) == []
+    assert len(calibration_cases([{"study": f"s{n}"} for n in range(1000)])) == 8
+
+
+def test_the_prepared_cases_lie_on_disk(tiny: Task, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from medheart_models.training import fine_tune as module
+
+    items = [item for item in json.loads((data / "cases.json").read_text())["cases"] if item["side"] == "training"]
+    with module._prepared(items, data, tiny) as cases:
+        for item, case in zip(items, cases, strict=True):
+            expected = module._training_case(item, data, tiny)
+            for array, known in ((case.image, expected.image), (case.labels, expected.labels)):
+                assert (array.dtype, array.shape) == (known.dtype, known.shape)
+                assert np.array_equal(array, known)
+                assert isinstance(array, np.memmap)
+    assert not list(data.glob("prepared-*"))
 
 
 def test_a_training_that_diverges_keeps_nothing(tiny: Task, data: Path, tmp_path: Path) -> None:
