@@ -6,6 +6,7 @@ python -m medheart_models.training.train --task hippocampus --data FOLDER
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 import os
@@ -22,7 +23,7 @@ from torch import nn
 from medheart.task import Task
 from medheart_models.networks import build_network, parameter_count
 from medheart_models.tasks import load_task
-from medheart_models.training.calibration import add_background_bias, best_background_bias
+from medheart_models.training.calibration import calibrate
 from medheart_models.training.data import Case
 from medheart_models.training.evaluation import TorchNetwork
 from medheart_models.training.loop import Patch, train, uses_bfloat16
@@ -87,10 +88,11 @@ def train_task(
         network = _run_phase(network, phase, cases, task, source, weights=weights, told=told, before=before)
         before += phase["epochs"]
     told.begin("after", "scoring on the held-out cases")
-    bias = _calibrate(network, task, source)
+    bias = calibrate(network, task, source.calibration_cases())
     save_model(network, str(weights))
     result: dict[str, Any] = {
         "task": task_id,
+        "weights": {"file": weights.name, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()},
         "recipe": recipe,
         "network": task.network,
         "preprocessing": task.preprocessing,
@@ -142,17 +144,6 @@ def _run_phase(
         after_epoch=after_epoch,
         after_step=told.steps_of_phase(before=before, epochs=phase["epochs"]),
     )
-
-
-def _calibrate(network: nn.Module, task: Task, source: Source) -> float:
-    """Shift the network's background score as its source's calibration cases ask, and return by how much."""
-    cases = source.calibration_cases()
-    if not cases:
-        return 0.0
-    bias = best_background_bias(TorchNetwork(network), task, cases)
-    add_background_bias(network, bias)
-    log.info("%s: background score + %.1f", task.id, bias)
-    return bias
 
 
 def main() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,3 +63,11 @@ def test_a_recipe_tells_its_progress_over_all_phases_and_trains_the_same(small: 
     epochs = [line.split("  loss")[0] for line in reader.lines if "loss" in line]
     assert epochs == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
     assert "epoch 3/3  Dice label 0.250" in reader.lines
+
+
+def test_the_result_names_its_weights_by_their_digest(small: None, tmp_path: Path) -> None:
+    result = module.train_task("hippocampus", data=tmp_path, output=tmp_path)
+    weights = tmp_path / "hippocampus.safetensors"
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert result["weights"] == {"file": weights.name, "sha256": digest}
+    assert json.loads((tmp_path / "hippocampus.json").read_text()) == result
