@@ -19,7 +19,7 @@ def build_network(settings: dict[str, Any]) -> nn.Module:
     Parameters
     ----------
     settings : dict
-        `family` (`unet-nnunet`, `unet`, `vnet`), `input_channels`, `classes`, `features`, and what the
+        `family` (`unet-nnunet`, `vnet`), `input_channels`, `classes`, `features`, and what the
         family's builder reads.
 
     Returns
@@ -79,21 +79,6 @@ def _plain_conv_unet(settings: dict[str, Any]) -> nn.Module:
     )
 
 
-def _unet(settings: dict[str, Any]) -> nn.Module:
-    from monai.networks.nets import UNet
-
-    return UNet(
-        spatial_dims=3,
-        in_channels=settings["input_channels"],
-        out_channels=settings["classes"],
-        channels=settings["features"],
-        strides=settings["strides"],
-        num_res_units=settings["residual_units"],
-        norm=("instance", {"affine": True}),
-        act="leakyrelu",
-    )
-
-
 def _vnet(settings: dict[str, Any]) -> nn.Module:
     from monai.networks.nets import vnet
 
@@ -138,7 +123,6 @@ def _vnet(settings: dict[str, Any]) -> nn.Module:
 
 
 _BUILDERS: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
-    "unet": _unet,
     "unet-nnunet": _plain_conv_unet,
     "vnet": _vnet,
 }

@@ -91,11 +91,6 @@ class Predictor:
         self._prepared: ByteCache[Prepared] = ByteCache(prepared_bytes)
 
     @property
-    def devices(self) -> list[str]:
-        """Engine and device of each loaded network, without repetition."""
-        return sorted({network.device for network in self._networks.values()})
-
-    @property
     def prepared_bytes(self) -> int:
         """Memory that prepared images take."""
         return self._prepared.used
