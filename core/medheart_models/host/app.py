@@ -230,8 +230,9 @@ async def _live(_request: Request) -> Response:
 
 
 async def _ready(request: Request) -> Response:
-    stopping = _parts(request).scheduler.draining
-    return JSONResponse({"status": "stopping" if stopping else "ready"}, 503 if stopping else 200)
+    scheduler = _parts(request).scheduler
+    status = "broken" if scheduler.broken else "stopping" if scheduler.draining else "ready"
+    return JSONResponse({"status": status}, 200 if status == "ready" else 503)
 
 
 async def _info(request: Request) -> Response:

@@ -138,6 +138,7 @@ class Scheduler:
         with self._lock:
             if self._draining:
                 raise Unavailable("the model host is stopping")
+            self._end_abandoned()
             if len(self._queue) >= self._capacity:
                 message = f"{len(self._queue)} requests are waiting, the queue is full"
                 raise Busy(message, retry_after_s=self._retry_after_s())
@@ -212,6 +213,11 @@ class Scheduler:
             return not any(t.live or (t.result and now - t.ended < _FETCH_S) for t in self._tickets.values())
 
     @property
+    def broken(self) -> bool:
+        """Whether the inference thread ended though nobody closed it."""
+        return self._thread.ident is not None and not self._thread.is_alive() and not self._closed
+
+    @property
     def draining(self) -> bool:
         """Whether no new requests are taken."""
         return self._draining
@@ -231,13 +237,24 @@ class Scheduler:
     # What the inference thread does.
 
     def _work(self) -> None:
-        _lower_priority()
-        while not self._closed:
-            ticket = self._take(wait=not self._warm)
-            if ticket is not None:
-                self._run(ticket)
-            elif self._warm:
-                self._load(self._warm.popleft())
+        try:
+            _lower_priority()
+            while not self._closed:
+                ticket = self._take(wait=not self._warm)
+                if ticket is not None:
+                    self._run(ticket)
+                elif self._warm:
+                    self._load(self._warm.popleft())
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Let nobody wait for a thread that is gone, whatever ended it."""
+        self.drain()
+        with self._lock:
+            while self._running:
+                self._end(self._running.pop(), "failed", error=Unavailable("the model host stopped"))
+        self.on_change()
 
     def _load(self, task: Task) -> None:
         try:
@@ -245,6 +262,9 @@ class Scheduler:
         except MedHeartError as error:
             outcome = error.message
             log.warning("%s", error.message)
+        except Exception as unknown:  # the thread must outlive a network that cannot be loaded
+            outcome = f"{type(unknown).__name__}: {unknown}"
+            log.exception("the network of task %s cannot be loaded", task.id)
         with self._lock:
             self._networks[task.id] = outcome
 
@@ -253,16 +273,14 @@ class Scheduler:
         with self._lock:
             while wait and not self._queue and not self._closed:
                 self._lock.wait()
-            while self._queue and not self._closed and not (urgent and self._queue[0].priority == "batch"):
-                ticket = heapq.heappop(self._queue)
-                if self._is_abandoned(ticket):
-                    self._end(ticket, "cancelled", error=Cancelled("the client went away"))
-                    continue
-                ticket.change(state="running", started=time.monotonic())
-                self._running.append(ticket)
-                self._queue_changed()
-                return ticket
-        return None
+            self._end_abandoned()
+            if not self._queue or self._closed or (urgent and self._queue[0].priority == "batch"):
+                return None
+            ticket = heapq.heappop(self._queue)
+            ticket.change(state="running", started=time.monotonic())
+            self._running.append(ticket)
+            self._queue_changed()
+            return ticket
 
     def _run(self, ticket: Ticket) -> None:
         result: Prediction | None = None
@@ -320,6 +338,16 @@ class Scheduler:
     def _snapshot(self, ticket: Ticket) -> SegmentState:
         ahead = sum(other < ticket for other in self._queue) + len(self._running)
         return ticket.snapshot(ahead if ticket.state == "queued" else 0)
+
+    def _end_abandoned(self) -> None:
+        """End the waiting requests whose clients went away, so that they take no room."""
+        gone = [ticket for ticket in self._queue if self._is_abandoned(ticket)]
+        if not gone:
+            return
+        self._queue = [ticket for ticket in self._queue if ticket not in gone]
+        heapq.heapify(self._queue)
+        for ticket in gone:
+            self._end(ticket, "cancelled", error=Cancelled("the client went away"))
 
     def _is_abandoned(self, ticket: Ticket) -> bool:
         return time.monotonic() - ticket.seen > self._abandoned_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import time
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -11,9 +12,13 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
 from medheart import Volume
 from medheart.wire.frame import pack_frame, unpack_frame
+from medheart_models.host.app import Parts, make_app
+from medheart_models.host.images import ImageStore
+from medheart_models.host.scheduler import Scheduler
 
 
 @pytest.fixture
@@ -50,6 +55,23 @@ def test_a_request_step_by_step(http: httpx.Client, tiny: ModuleType) -> None:
     assert header["schema"]["id"] == "hippocampus"
     assert http.delete(path).status_code == 204
     assert http.get(path).status_code == 404
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_host_whose_inference_thread_is_gone_is_not_ready(tiny: ModuleType) -> None:
+    class Deadly:
+        def load(self, task: Any) -> Any:
+            raise KeyboardInterrupt
+
+    images = ImageStore(1 << 20)
+    scheduler = Scheduler(Deadly(), images, warm=[tiny.TINY])  # type: ignore[arg-type]
+    with TestClient(make_app(Parts(images, scheduler, tiny.load_task, dict))) as client:
+        until = time.monotonic() + 5
+        while client.get("/readyz").status_code == 200:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert client.get("/readyz").json() == {"status": "broken"}
+        assert client.get("/livez").status_code == 200
 
 
 def test_a_body_of_another_image_is_not_kept(http: httpx.Client, tiny: ModuleType) -> None:

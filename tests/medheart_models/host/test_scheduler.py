@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from medheart import LabelMap, Volume
-from medheart.errors import Cancelled, Conflict, NotFound, Unavailable
+from medheart.errors import Busy, Cancelled, Conflict, NotFound, Unavailable
 from medheart.schema import load_schema
 from medheart.task import Task
 from medheart.wire.host import ImageRef, SegmentRequest, SegmentState
@@ -24,13 +24,16 @@ from medheart_models.predict import Prediction
 class SteppedEngine:
     """Four tiles a request, each waits until the test allows it; notes the order of tiles."""
 
-    def __init__(self) -> None:
+    def __init__(self, unloadable: BaseException | None = None) -> None:
+        self.unloadable = unloadable
         self.allowed = threading.Semaphore(0)
         self.tiles: list[str] = []
         self.loaded: list[str] = []
 
     def load(self, task: Task) -> SteppedEngine:
         self.loaded.append(task.id)
+        if self.unloadable is not None:
+            raise self.unloadable
         return self
 
     device = "stepped"
@@ -61,9 +64,9 @@ class SteppedEngine:
 class Bench:
     """A scheduler with its engine and one image."""
 
-    def __init__(self, tiny: ModuleType, **options: Any) -> None:
+    def __init__(self, tiny: ModuleType, *, unloadable: BaseException | None = None, **options: Any) -> None:
         self.tiny = tiny
-        self.engine = SteppedEngine()
+        self.engine = SteppedEngine(unloadable)
         self.volume = tiny.bright_cube()
         self.images = ImageStore(1 << 20)
         with self.images.reserve(self.volume.array.nbytes):
@@ -177,6 +180,47 @@ def test_an_abandoned_request_ends(bench: Callable[..., Bench]) -> None:
         assert state.error is not None
         assert state.error["message"] == "the client went away"
     assert b.engine.tiles == ["a"]
+
+
+def test_abandoned_requests_take_no_room(bench: Callable[..., Bench]) -> None:
+    b = bench(capacity=3, abandoned_s=0.3)
+    running = b.ask("running")
+    b.wait(running, lambda state: state.state == "running")
+    gone = [b.ask(name) for name in "abc"]
+    with pytest.raises(Busy):
+        b.ask("d")
+    until = time.monotonic() + 0.5
+    while time.monotonic() < until:
+        b.scheduler.state(running)
+        time.sleep(0.01)
+    person, other = b.ask("person"), b.ask("other", "batch")
+    assert [b.scheduler.state(x).position for x in (person, other)] == [1, 2]
+    assert all(b.scheduler.state(request).state == "cancelled" for request in gone)
+    b.allow(100)
+    assert b.wait_ended(person).state == "done"
+
+
+def test_a_network_that_cannot_be_loaded_stops_nothing(bench: Callable[..., Bench]) -> None:
+    b = bench(unloadable=AssertionError("no such device"))
+    a = b.ask("a")
+    b.allow(4)
+    assert b.wait_ended(a).state == "done"
+    until = time.monotonic() + 5
+    while b.scheduler.info()["networks"] != {"tiny": "AssertionError: no such device"}:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert not b.scheduler.broken
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_nobody_waits_for_an_inference_thread_that_is_gone(bench: Callable[..., Bench]) -> None:
+    b = bench(unloadable=KeyboardInterrupt())
+    until = time.monotonic() + 5
+    while not b.scheduler.broken:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    with pytest.raises(Unavailable):
+        b.ask("a")
 
 
 def test_what_no_one_foresaw_fails_one_request_only(bench: Callable[..., Bench]) -> None:
