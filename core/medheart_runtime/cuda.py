@@ -23,8 +23,8 @@ class TorchNetwork:
     def __init__(self, path: Path, *, device: str = "cuda") -> None:
         try:
             self._module = torch.export.load(path).module().to(device)
-        except (RuntimeError, ValueError, OSError) as error:
-            raise ModelError(f"{path}: torch cannot load the network: {error}") from error
+        except Exception as error:  # torch raises what it likes: a zip, JSON, assertion or attribute error
+            raise ModelError(f"{path}: torch cannot load the network: {type(error).__name__}: {error}") from error
         self._path = path
         self._device = device
         self._lock = threading.Lock()

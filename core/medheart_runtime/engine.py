@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import logging
 import sys
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from medheart.errors import ModelError
 
 __all__ = ["Device", "Network", "Precision", "cuda_devices", "load_network"]
+
+log = logging.getLogger(__name__)
 
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["f32", "bf16"]
@@ -59,8 +62,8 @@ def load_network(path: Path, *, device: Device = "auto", precision: Precision = 
         for a GPU as `model.pt2`. Compiled forms are kept in `cache/` beside it, so that a second
         load is fast.
     device : str
-        `auto` takes a GPU where the driver reports one and the torch program and torch are there,
-        else the CPU; `cpu` and `cuda` insist.
+        `auto` takes a GPU where the driver reports one and torch loads the torch program, else the CPU
+        and logs why; `cpu` and `cuda` insist.
     precision : str
         `f32`, or `bf16` where the processor has it (OpenVINO only; faster, labels differ slightly).
 
@@ -76,13 +79,24 @@ def load_network(path: Path, *, device: Device = "auto", precision: Precision = 
     obstacle = _cuda_obstacle(path) if device != "cpu" else "not asked for"
     if device == "cuda" and obstacle:
         raise ModelError(f"device cuda cannot be used: {obstacle}")
-    if obstacle:
-        from medheart_runtime.cpu import OpenVinoNetwork
+    if not obstacle:
+        try:
+            return _on_cuda(path.with_suffix(".pt2"))
+        except ModelError as error:
+            if device == "cuda":
+                raise
+            log.warning("%s; taking the processor", error.message)
+    from medheart_runtime.cpu import OpenVinoNetwork
 
-        return OpenVinoNetwork(path, precision=precision)
-    from medheart_runtime.cuda import TorchNetwork
+    return OpenVinoNetwork(path, precision=precision)
 
-    return TorchNetwork(path.with_suffix(".pt2"))
+
+def _on_cuda(program: Path) -> Network:
+    try:
+        from medheart_runtime.cuda import TorchNetwork
+    except (ImportError, OSError) as error:  # torch is there, but not its libraries
+        raise ModelError(f"torch cannot be imported: {error}") from error
+    return TorchNetwork(program)
 
 
 def _cuda_obstacle(path: Path) -> str:

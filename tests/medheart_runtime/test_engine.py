@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,23 @@ def test_cuda_without_a_gpu_says_why(convolution: Path) -> None:
     assert load_network(convolution, device="auto").device == "openvino:cpu"
 
 
+@pytest.mark.skipif(cuda_devices() > 0, reason="this machine has a GPU")
+@pytest.mark.parametrize("content", [b"", b"no program", b"PK\x05\x06" + bytes(18)])
+def test_where_torch_cannot_load_the_program_the_processor_is_taken(
+    convolution: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
+    """A driver that reports a GPU, and a torch that cannot use it or the file."""
+    pytest.importorskip("torch")
+    for name in ("model.xml", "model.bin"):
+        shutil.copy(convolution.with_name(name), tmp_path)
+    (tmp_path / "model.pt2").write_bytes(content)
+    monkeypatch.setattr("medheart_runtime.engine.cuda_devices", lambda: 1)
+    assert load_network(tmp_path / "model.xml").device == "openvino:cpu"
+    assert "model.pt2: torch cannot load the network" in caplog.text
+    with pytest.raises(ModelError, match=r"model\.pt2: torch cannot load the network: \w+"):
+        load_network(tmp_path / "model.xml", device="cuda")
+
+
 def test_importing_the_package_loads_no_engine() -> None:
     code = "import sys, medheart_runtime; print([m for m in ('torch', 'openvino') if m in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
@@ -87,3 +105,6 @@ def test_torch_program_agrees_with_openvino(convolution: Path, kernel: NDArray[n
         network.run(np.zeros((1, 3, 5, 6, 7), np.float32))
     with pytest.raises(ModelError, match=r"none\.pt2: torch cannot load"):
         TorchNetwork(tmp_path / "none.pt2")
+    if not cuda_devices():  # torch says so by an AssertionError or a RuntimeError, as it was built
+        with pytest.raises(ModelError, match=r"model\.pt2: torch cannot load"):
+            TorchNetwork(tmp_path / "model.pt2")
