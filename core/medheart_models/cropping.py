@@ -6,19 +6,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from medheart import Geometry
+from medheart_models.enclosed import enclosed_air
 
 __all__ = ["Box", "cropped_geometry", "lung_box", "whole"]
 
 Box = tuple[slice, slice, slice]
 """Voxels along (K, J, I)."""
 
-_COARSE_MM = 4.0
-_AIR_HU = -500
 _BODY_HU = -300
-_LEAST_PART_ML = 50.0
 
 
 def whole(shape: tuple[int, ...]) -> Box:
@@ -47,9 +44,7 @@ def lung_box(array: NDArray[Any], geometry: Geometry, *, margin_mm: float) -> Bo
     tuple of slice
         Along (K, J, I); the whole array where no lung is found.
     """
-    steps = [max(1, int(_COARSE_MM // spacing)) for spacing in geometry.spacing_kji]
-    coarse = array[:: steps[0], :: steps[1], :: steps[2]]
-    lungs = _enclosed_air(coarse < _AIR_HU, _LEAST_PART_ML * 1000 / (geometry.voxel_volume_mm3 * float(np.prod(steps))))
+    coarse, lungs, steps = enclosed_air(array, geometry)
     if not lungs.any():
         return whole(array.shape)
     low, high = (f(np.argwhere(lungs), axis=0) for f in (np.min, np.max))
@@ -61,16 +56,6 @@ def lung_box(array: NDArray[Any], geometry: Geometry, *, margin_mm: float) -> Bo
     stop = np.minimum((high + 1) * steps + margin, array.shape)
     k, j, i = (slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
     return k, j, i
-
-
-def _enclosed_air(air: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
-    """Return the parts of at least `least` voxels that do not reach the sides (they may reach head and feet end)."""
-    parts, _ = ndimage.label(air)
-    sizes = np.bincount(parts.reshape(-1))
-    sides = (parts[:, 0], parts[:, -1], parts[:, :, 0], parts[:, :, -1])
-    sizes[np.unique(np.concatenate([side.reshape(-1) for side in sides]))] = 0
-    sizes[0] = 0
-    return np.asarray((sizes >= least)[parts])
 
 
 def cropped_geometry(geometry: Geometry, box: Box) -> Geometry:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medheart import Geometry, Volume
+from medheart_models.enclosed import AIR_HU, enclosed_air
 
 __all__ = ["AeratedLung", "SeriesFacts", "aerated_lung", "looks_hounsfield", "mentions"]
 
-LUNG_HU = (-950.0, -500.0)
+LUNG_HU = (-950.0, AIR_HU)
 """Aerated lung: normally aerated (-900..-500) and most of the hyperinflated range, without free air.
 
 Gattinoni L. et al. Am J Respir Crit Care Med 2001;164:1701-1711. doi:10.1164/ajrccm.164.9.2103121
@@ -23,8 +23,6 @@ Gattinoni L. et al. Am J Respir Crit Care Med 2001;164:1701-1711. doi:10.1164/aj
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 """Chinese characters, which are written without spaces."""
 
-_COARSE_MM = 4.0
-_LEAST_PART_ML = 50.0
 _SAMPLES = 200_000
 
 
@@ -130,15 +128,10 @@ def aerated_lung(volume: Volume) -> AeratedLung:
     intensity is that of lung (`LUNG_HU`); on a grid of about 4 mm. Good enough to tell a chest from
     an abdomen with lung bases, a limb or a head; not a measurement for a report.
     """
-    from scipy.ndimage import label
-
-    steps = [max(1, int(_COARSE_MM // spacing)) for spacing in volume.geometry.spacing_kji]
-    coarse = volume.array[:: steps[0], :: steps[1], :: steps[2]]
-    ml = volume.geometry.voxel_volume_mm3 * float(np.prod(steps)) / 1000
-    parts, count = label(coarse < LUNG_HU[1])
-    lung = np.isin(parts, _enclosed(parts, count, _slice_axis(volume.geometry), _LEAST_PART_ML / ml))
-    lung &= coarse > LUNG_HU[0]
     axis = _slice_axis(volume.geometry)
+    coarse, air, steps = enclosed_air(volume.array, volume.geometry, slice_axis=axis)
+    ml = volume.geometry.voxel_volume_mm3 * float(np.prod(steps)) / 1000
+    lung = air & (coarse > LUNG_HU[0])
     rows = np.flatnonzero(lung.any(axis=tuple(n for n in range(3) if n != axis)))
     height = (rows[-1] - rows[0] + 1) * steps[axis] * volume.geometry.spacing_kji[axis] if rows.size else 0.0
     return AeratedLung(float(np.count_nonzero(lung)) * ml, float(height))
@@ -147,13 +140,3 @@ def aerated_lung(volume: Volume) -> AeratedLung:
 def _slice_axis(geometry: Geometry) -> int:
     """Return the array axis that runs nearest to head and feet."""
     return 2 - int(np.argmax(np.abs(geometry.direction[2])))
-
-
-def _enclosed(parts: NDArray[Any], count: int, slice_axis: int, least: float) -> Sequence[int]:
-    """Return the parts of at least `least` voxels that touch no side of the image but head and feet."""
-    sizes = np.bincount(parts.reshape(-1), minlength=count + 1)
-    sizes[0] = 0
-    for axis in (n for n in range(3) if n != slice_axis):
-        for end in (0, -1):
-            sizes[np.unique(np.take(parts, end, axis=axis))] = 0
-    return [int(n) for n in np.flatnonzero(sizes >= least)]
