@@ -85,7 +85,8 @@ def _lung(task: Task, facts: SeriesFacts, findings: Findings, *, stated: bool) -
 
 def _field_of_view(task: Task, _item: TaskInput, facts: SeriesFacts, findings: Findings) -> None:
     view = task.field_of_view
-    for name, got, low, high in zip("xyz", facts.extent_mm, view.minimum_mm, view.maximum_mm, strict=True):
+    names = ("x", "y", "z") if facts.oriented else ("first_axis", "second_axis", "third_axis")
+    for name, got, low, high in zip(names, facts.extent_mm, view.minimum_mm, view.maximum_mm, strict=True):
         values = {"series": facts.id, "task": task.id, "got": round(got), "axis": fit_data()["words"][name]}
         if got < low - _TOLERANCE_MM:
             findings.refusals.append(Reason("field_of_view_small", {**values, "limit": round(low)}))

@@ -54,6 +54,8 @@ class SeriesFacts:
         Whether the intensities look like Hounsfield units.
     lung : AeratedLung, optional
         For intensities in Hounsfield units.
+    oriented : bool
+        Whether it is known how the grid lies in the patient; else its axes bear no names of directions.
     """
 
     id: str
@@ -64,6 +66,7 @@ class SeriesFacts:
     slice_thickness_mm: float | None = None
     hounsfield: bool | None = None
     lung: AeratedLung | None = field(default=None)
+    oriented: bool = True
 
     @classmethod
     def from_volume(cls, series_id: str, volume: Volume, *, description: str = "") -> SeriesFacts:
@@ -80,6 +83,7 @@ class SeriesFacts:
             slice_thickness_mm=meta.get("slice_thickness_mm"),
             hounsfield=hounsfield,
             lung=aerated_lung(volume) if hounsfield else None,
+            oriented="orientation-assumed" not in meta.get("warnings", ()),
         )
 
     @property

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medheart import Geometry
+from medheart import Geometry, Volume
 from medheart.errors import TaskError
 from medheart.task import Task
 from medheart_io import read_image
@@ -104,6 +104,19 @@ def test_the_hippocampus_task_refuses_a_whole_head(test_data: Data) -> None:
     head = read_image(test_data("mr/brats2013/brats_2013_pat0005_1_t1c.nii.gz"))
     with pytest.raises(TaskError, match="field of view is 141 mm from left to right, hippocampus takes at most 70 mm"):
         check_fit(load_task("hippocampus"), [head.restated(modality="MR", meta={"body_part": "HEAD"})])
+
+
+def test_without_a_known_orientation_no_direction_is_named() -> None:
+    grid = Geometry.from_parts(shape=(141, 169, 138), spacing=(1, 1, 1))
+    meta = {"body_part": "HEAD", "warnings": ["orientation-assumed"]}
+    volume = Volume(np.zeros(grid.shape, np.int16), grid, "MR", meta)
+    with pytest.raises(TaskError) as caught:
+        check_fit(load_task("hippocampus"), [volume])
+    for reason in caught.value.details["reasons"]:
+        words = " ".join(reason["text"].values())
+        assert not any(word in words for word in ("left", "front", "head", "左右", "前后", "头足")), words
+    assert "138 mm along its first axis" in caught.value.message
+    assert "第三轴方向" in caught.value.details["reasons"][2]["text"]["zh"]
 
 
 def test_a_tumour_study_gives_each_sequence_its_role(test_data: Data) -> None:
