@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from medheart.errors import GeometryError, ImageRejected, SchemaError
+from medheart.errors import GeometryError, ImageRejected, MedHeartError, SchemaError
 from medheart.schema import load_schema
 from medheart_io import load, read_image, read_labels, scan
 
@@ -63,26 +63,40 @@ def mutate(data: bytes, dice: random.Random) -> bytes:
     return bytes(changed)
 
 
+class TookMemory(Exception):
+    """A reader asked for memory that there was not before it refused a file: the header was believed."""
+
+
+def memory_ran_out(error: BaseException | None) -> bool:
+    """Return whether an error was raised because memory ran out."""
+    while error is not None and not isinstance(error, MemoryError):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def everything(path: Path) -> Counter[str]:
-    """Scan, load and read a file in every way; return how often it was accepted, and how often refused as what."""
+    """Scan, load and read a file in every way; return how often it was accepted, and how often refused as what.
+
+    Of an image nothing but `ImageRejected` may come out; labels may break their schema or its grid, too. A refusal
+    that running out of memory caused is none: `TookMemory`.
+    """
     outcomes: Counter[str] = Counter()
 
-    def attempt(read: Callable[[], object]) -> None:
+    def attempt(read: Callable[[], object], *refusals: type[MedHeartError]) -> None:
         try:
             read()
             outcomes["accepted"] += 1
-        except (ImageRejected, SchemaError, GeometryError) as error:
+        except (ImageRejected, *refusals) as error:
+            if memory_ran_out(error):
+                raise TookMemory(error.message) from error
             outcomes[error.code] += 1
 
     for candidate in scan([path.parent]):
         candidate.to_dict()
         choices = [*candidate.choices, "frame-0", "skip-damaged", "resample-tilt", "resample-even"]
         attempt(lambda candidate=candidate, choices=choices: load(candidate, choices))  # type: ignore[misc]
-    try:
-        read_image(path)
-    except ImageRejected as error:
-        outcomes[error.code] += 1
-    attempt(lambda: read_labels(path, _SCHEMA))
+    attempt(lambda: read_image(path))
+    attempt(lambda: read_labels(path, _SCHEMA), SchemaError, GeometryError)
     return outcomes
 
 
@@ -100,7 +114,7 @@ def run(seed: int, count: int, files: list[Path]) -> dict[str, object]:
                 try:
                     accepted += everything(path)["accepted"] > 0
                 except Exception:
-                    problems.append(f"{source.name} {number}: {traceback.format_exc()[-1500:]}")
+                    problems.append(f"{source.name} {number}: {traceback.format_exc()[-3000:]}")
                 slowest = max(slowest, time.process_time() - began)
                 path.unlink()
                 path.parent.rmdir()
