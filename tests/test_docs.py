@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from medheart_cli.app import VERBS, run
+from medheart_models.tasks import load_task, task_ids
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -64,3 +65,12 @@ def test_the_lock_holds_every_dependency_with_a_hash() -> None:
 def test_links_of_the_readme_lead_somewhere() -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", read("README.md")):
         assert (ROOT / target).exists(), target
+
+
+def test_the_licence_of_every_weights_file_is_told() -> None:
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    beside = "core/medheart_models/weights/LICENSE.md"
+    assert beside in project["license-files"]
+    for task in map(load_task, task_ids()):
+        assert task.weights.licence in project["license"].split(" AND ")
+        assert re.search(rf"`{task.weights.file}` \| [^|]*{task.weights.licence}", read(beside)), task.id
