@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -21,8 +25,32 @@ def read(name: str) -> str:
 def declared() -> set[str]:
     project = tomllib.loads(read("pyproject.toml"))["project"]
     lines = [*project["dependencies"], *(line for group in project["optional-dependencies"].values() for line in group)]
-    names = {re.split(r"[<>=;\s\[]", line, maxsplit=1)[0].lower() for line in lines}
-    return names - {project["name"]}  # an extra may include another
+    return names_in(lines) - {project["name"]}  # an extra may include another
+
+
+def names_in(lines: Iterable[str]) -> set[str]:
+    return {re.split(r"[<>=;\s\[]", line, maxsplit=1)[0].lower() for line in lines}
+
+
+def brought_by(extra: str) -> set[str]:
+    """Return what an extra installs by name, that of `cli` where it includes it."""
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    lines = project["optional-dependencies"][extra]
+    more = brought_by("cli") if "medheart[cli]" in lines else names_in(project["dependencies"])
+    return names_in(lines) | more
+
+
+def imported(*folders: str, but: tuple[str, ...] = ()) -> set[str]:
+    """Return the distributions that the modules of these folders import, lower-case."""
+    found: set[str] = set()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py") if path.name not in but):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            found |= {name.partition(".")[0] for name in names}
+    outside = {name for name in found - sys.stdlib_module_names if not name.startswith("medheart")}
+    known = packages_distributions()
+    return {known[name][0].lower().replace("_", "-") for name in outside}
 
 
 def help_of(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -48,6 +76,17 @@ def test_every_dependency_says_why() -> None:
     told = read("docs/dependencies.md").lower()
     missing = [name for name in sorted(declared()) if name not in told and not name.startswith("types-")]
     assert not missing
+
+
+def test_an_extra_brings_what_its_processes_import() -> None:
+    floors = [f"core/medheart{name}" for name in ("", "_io", "_runtime", "_measure")]
+    floors += [f"server/medheart_{name}" for name in ("store", "jobs", "reports", "work", "cli")]
+    assert imported(*floors, but=("cuda.py",)) <= brought_by("cli")
+    assert imported("core/medheart_models/training", "core/medheart_runtime") <= brought_by("models")
+    assert imported("core/medheart_models", but=("networks.py",)) <= brought_by("models") | brought_by("labeling")
+    assert imported("server/medheart_labeling", "server/medheart_access") <= brought_by("labeling")
+    assert imported("core/medheart_models/host") <= brought_by("labeling")
+    assert imported("server/medheart_server", "server/medheart_access") <= brought_by("service")
 
 
 def test_every_package_is_in_the_architecture() -> None:
