@@ -39,8 +39,8 @@ test: setup .venv-slicer/ready ## all tests; those of the extension on 3D Slicer
 	@$(BIN)/python -m pytest --ignore tests/SlicerMedHeart
 	@.venv-slicer/bin/python -m pytest tests/SlicerMedHeart
 
-check: setup lint contracts types ## what every commit passes: lint, import contracts, types, the quick tests
-	@$(BIN)/python -m pytest -m "not slow and not services and not soak" tests/medheart tests/medheart_runtime tests/medheart_measure
+check: setup lint contracts types ## what every commit passes: lint, import contracts, types, the quick tests of what changed
+	@$(BIN)/python -m pytest -m "not slow and not services and not soak" --session-timeout 240 $$($(BIN)/python -m scripts.changed_tests)
 
 lint:
 	@$(BIN)/ruff check $(PATHS)
@@ -66,7 +66,7 @@ lock: setup ## resolve requirements.lock anew within constraints.txt
 bench: setup ## all benchmarks, one JSON line each
 	@for f in benchmarks/*.py; do $(BIN)/medheart bench "$$(basename $$f .py)" --json; done
 
-soak: setup ## long fuzz, crash, lease and geometry loops, MEDHEART_SOAK_MINUTES (10) each
+soak: setup ## long loops: fuzz, crash and lease for MEDHEART_SOAK_MINUTES (10) each; geometry and odd bytes, thousands of cases
 	@MEDHEART_SOAK=1 $(BIN)/python -m pytest -m soak --ignore tests/SlicerMedHeart
 
 services: ## install and start the real servers and programs of the integration tests (ONLY="postgresql chromium": some)
