@@ -30,6 +30,7 @@ from medheart_store import Store
 POINTS = ("after_blob", "after_manifest", "before_commit", "after_commit")
 LARGEST = 400
 DEEP_EVERY, CLEAR_EVERY = 15, 40
+FEWEST_KILLS = 5
 KEPT = 5
 
 
@@ -171,14 +172,14 @@ def clear(folder: Path) -> list[str]:
 
 
 def main() -> None:
-    """Kill until the time is over."""
+    """Kill until the time is over, there were a few kills and something was acknowledged."""
     seed, seconds, home = int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
     dice, until = np.random.default_rng(seed), time.monotonic() + seconds
     kills: Counter[str] = Counter()
     problems: list[str] = []
     stores = versions = given = 0
     folder = home
-    while time.monotonic() < until and not problems:
+    while not problems and (time.monotonic() < until or sum(kills.values()) < FEWEST_KILLS or not versions + given):
         if not stores or given > LARGEST:
             stores, versions = stores + 1, versions + given
             folder = home / f"{stores}"

@@ -26,6 +26,7 @@ from medheart_store import Store
 LEASED, SHARED = IMAGES[:2], IMAGES[2]
 WORKERS = 4
 LEASE_S = 3.0
+WANTED = {"lease", "version"}
 KEPT = 5
 
 
@@ -144,11 +145,14 @@ def fork(folder: Path, name: str, seed: int) -> int:
 
 
 def run(folder: Path, seconds: float, dice: np.random.Generator) -> int:
-    """Keep the workers going, kill one now and then; return how many were killed."""
+    """Keep the workers going, kill one now and then; return how many were killed.
+
+    Ends once the time is over and each of `WANTED` has happened.
+    """
     names = [*(f"worker{n}" for n in range(WORKERS)), "rude"]
     children = {name: fork(folder, name, int(dice.integers(2**31))) for name in names}
     until, killed = time.monotonic() + seconds, 0
-    while time.monotonic() < until and not list(folder.glob("error-*.txt")):
+    while not list(folder.glob("error-*.txt")) and (time.monotonic() < until or not kinds(folder) >= WANTED):
         time.sleep(dice.uniform(0.3, 1.5))
         name = str(dice.choice(names))
         _kill(children[name])
@@ -157,6 +161,12 @@ def run(folder: Path, seconds: float, dice: np.random.Generator) -> int:
     for child in children.values():
         _kill(child)
     return killed
+
+
+def kinds(folder: Path) -> set[str]:
+    """Return what the workers have noted so far."""
+    lines = (line for path in folder.glob("*.jsonl") for line in path.read_text().splitlines(keepends=True))
+    return {json.loads(line)["kind"] for line in lines if line.endswith("\n")}
 
 
 def _kill(child: int) -> None:

@@ -1,5 +1,6 @@
 """Feed damaged real files and bombs to every reader for a while: `soak_readers.py SEED SECONDS FOLDER FILE…`.
 
+Ends once the time is over and a few dozen cases were tried, so that a busy machine does not test less than that.
 Runs under a memory limit; a case that takes more than a minute of processor time, even inside a library, ends the
 process with a traceback. The case at hand lies in FOLDER, so that it is still there after a crash. Prints one JSON
 object: counts by outcome, slowest seconds of processor time, largest memory in MiB, exceptions that are none of ours.
@@ -28,6 +29,7 @@ import mutations
 HERE = Path(__file__).resolve().parent
 LIMIT_S = 60.0
 KEPT = 5
+FEWEST_CASES = 40
 SLICES = 6
 
 
@@ -107,14 +109,14 @@ class Log:
 
 
 def main() -> None:
-    """Try the bombs, then damaged files until the time is over."""
+    """Try the bombs, or damaged files until the time is over and a few dozen were tried."""
     seed, seconds, folder = int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3])
     log, until = Log(folder), time.monotonic() + seconds
     names = [Path(name) for name in sys.argv[4:]]
     if names:
         for name, data, source in damaged(names, random.Random(seed)):
             log.try_case(name, data, source)
-            if time.monotonic() > until:
+            if time.monotonic() > until and log.cases >= FEWEST_CASES:
                 break
     else:
         for name, data in bombs.bombs():
