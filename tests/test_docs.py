@@ -67,6 +67,13 @@ def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFi
         assert re.search(rf"Examples?:\s+medheart {' '.join(words)}", help_of(capsys, *words)), words
 
 
+def test_train_says_where_in_its_folder_it_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    for part in ("images", "labels"):
+        assert f"mr/hippocampus/{part}/CASE.nii.gz" in " ".join(help_of(capsys, "train").split())
+        for name in ("README.md", "docs/commands.md"):
+            assert f"mr/hippocampus/{part}/<case>.nii.gz" in read(name)
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_is_in_the_documents(verb: str) -> None:
     assert f"medheart {verb}" in read("README.md") + read("docs/commands.md")

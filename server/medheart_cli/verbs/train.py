@@ -29,7 +29,8 @@ _PARTS = 1000
     help="""Train a task's network further on the submitted and approved labels of this installation.
 
     A candidate lands in MEDHEART_HOME/training/TASK with its scores on held-out patients, before and after; what
-    runs stays as it is. With --data, train by the task's recipe on a folder of data instead.
+    runs stays as it is. With --data, train by the task's recipe on a folder of data instead; for hippocampus it
+    holds mr/hippocampus/images/CASE.nii.gz and mr/hippocampus/labels/CASE.nii.gz (other tasks: docs/commands.md).
 
     Examples:
 
