@@ -26,6 +26,10 @@ def note(path, line):
     with Path(path).open("a") as stream:
         print(line, file=stream, flush=True)
 
+def wait_for(path, line):
+    while line not in Path(path).read_text().splitlines():
+        time.sleep(0.02)
+
 @registry.job("count")
 def count(parts, seconds, path):
     results = []
@@ -37,7 +41,10 @@ def count(parts, seconds, path):
 
 def one_part(part, seconds, path):
     note(path, f"start {part}")
-    time.sleep(seconds)
+    if seconds is None:
+        wait_for(path, f"go {part}")
+    else:
+        time.sleep(seconds)
     note(path, f"end {part}")
     return part * part
 
