@@ -54,7 +54,7 @@ WHOLE_WAY = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 INPUTS = ("image.nii", "image.nii.gz", "image.nrrd", "image.mha", "image.mhd", "dicom")
-EXPORTS = ("label.nii", "label.nii.gz", "label.nrrd", "label.seg.nrrd", "label.mha", "label.dcm")
+EXPORTS = ("label.nii", "label.nii.gz", "label.nrrd", "label.seg.nrrd", "label.mha", "label.mhd", "label.dcm")
 SCHEMA = load_schema("hippocampus")
 TOLERANCE_MM = 1e-3
 LPS_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
