@@ -13,6 +13,7 @@ from typing import Any
 from medheart.errors import NotFound
 from medheart.records import LabelVersion
 from medheart_labeling.cases import Cases
+from medheart.schema import load_schema, schema_ids
 from medheart_labeling.catalogue import Catalogue, tag_of
 from medheart_labeling.files import FileCache
 from medheart_labeling.ids import check_id
@@ -98,8 +99,8 @@ class Labels:
             "schema": version.schema_id,
             "state": version.state,
         }
-        sent = version.meta.get("params", {})
-        return {**sent, **self._notes.info("label", version.id), **known}
+        sent = {**version.meta.get("params", {}), **self._notes.info("label", version.id)}
+        return {**sent, **known, **_stock_params(version, sent)}
 
     def update_info(self, version: LabelVersion, info: dict[str, Any]) -> None:
         """Note something on a label; the version itself never changes."""
@@ -131,3 +132,17 @@ class Labels:
         except NotFound:
             return False
         return True
+
+
+def _stock_params(version: LabelVersion, sent: dict[str, Any]) -> dict[str, Any]:
+    """Return what stock MONAI Label notes on a label: the model, and `params` with the names of its values.
+
+    The stock plug-in names the segments of a downloaded label by them. Where they are missing it takes the
+    first labels that `/info/` tells, which are another organ's.
+    """
+    model = {"model": version.origin.partition("@")[0]} if version.automatic else {}
+    if version.schema_id not in schema_ids():
+        return model
+    names = {label.name: label.value for label in load_schema(version.schema_id).labels}
+    given = sent.get("params")
+    return {**model, "params": {**(given if isinstance(given, dict) else {}), "label_names": names}}
