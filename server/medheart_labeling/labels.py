@@ -6,6 +6,7 @@ version a tag means is `catalogue`'s to say.
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -67,14 +68,21 @@ class Labels:
         return self._store.version(label)
 
     def file(self, version: LabelVersion, *, ending: str = ".nii.gz") -> Path:
-        """Return a file of a version, values as stored; `ending` as in `results.ENDINGS`, or `.dcm` for DICOM SEG."""
+        """Return a file of a version, values as stored, with the research notice where one is due.
+
+        `ending` is one of `results.ENDINGS`, or `.dcm` for DICOM SEG.
+        """
+        from medheart_models.tasks.research import label_title, research_notice
+
+        lineage = self._store.lineage(version.id)
+        title = label_title(lineage)
 
         def make(path: Path) -> Path:
             from medheart_io import write_labels
 
             labels = self._store.labels(version.id)
             if ending != SEGMENTS:
-                return write_labels(path, labels)
+                return write_labels(path, labels, title=title)
             return write_segments(
                 path,
                 labels,
@@ -83,9 +91,12 @@ class Labels:
                 store=self._store,
                 image=version.image,
                 model=str(version.meta.get("model", "")),
+                description=research_notice(lineage).get("en", "Segmentation"),
             )
 
-        return self._files.get(f"{version.id}{ending}", make)
+        # A file never changes its meaning: with another title it is another file.
+        mark = hashlib.sha256(title.encode()).hexdigest()[:8]
+        return self._files.get(f"{version.id}-{mark}{ending}", make)
 
     def info(self, version: LabelVersion) -> dict[str, Any]:
         """Return what is known of a label, with what clients noted on it."""

@@ -34,7 +34,7 @@ def result_dtype(value: Any) -> str | None:
     return str(value)
 
 
-def write_result(path: Path, labels: LabelMap, *, dtype: str | None) -> Path:
+def write_result(path: Path, labels: LabelMap, *, dtype: str | None, origin: str) -> Path:
     """Write a label map in the type a client asked for.
 
     Parameters
@@ -45,6 +45,8 @@ def write_result(path: Path, labels: LabelMap, *, dtype: str | None) -> Path:
         Values are kept.
     dtype : str, optional
         One of `DTYPES`; the stored type by default.
+    origin : str
+        As in `LabelVersion`: the title of the file, after the research notice where one is due.
 
     Raises
     ------
@@ -52,6 +54,8 @@ def write_result(path: Path, labels: LabelMap, *, dtype: str | None) -> Path:
         If a value of the schema does not fit into the type: 256 would otherwise become 0.
     """
     from medheart_io import write_labels, write_volume
+    from medheart_io.nifti import write_nifti
+    from medheart_models.tasks.research import notice_for_origins
 
     highest = max(labels.schema.values, default=0)
     if dtype is not None and dtype != "float32" and highest > np.iinfo(dtype).max:
@@ -59,9 +63,15 @@ def write_result(path: Path, labels: LabelMap, *, dtype: str | None) -> Path:
             f"label values of schema {labels.schema.id!r} go up to {highest}, which result_dtype {dtype} cannot hold",
             code="dtype_overflow",
         )
+    notice = notice_for_origins([origin]).get("en")
+    title = f"{notice}: {origin}" if notice else origin
     if dtype is None or path.name.endswith(".seg.nrrd"):
-        return write_labels(path, labels)
-    return write_volume(path, Volume(labels.array.astype(dtype), labels.geometry))
+        return write_labels(path, labels, title=title)
+    array = labels.array.astype(dtype)
+    if not path.name.endswith((".nii", ".nii.gz")):
+        return write_volume(path, Volume(array, labels.geometry))
+    write_nifti(path, array, labels.geometry, title=title)
+    return path
 
 
 def label_names(labels: LabelMap) -> dict[str, int]:

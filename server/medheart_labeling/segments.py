@@ -12,7 +12,15 @@ __all__ = ["write_segments"]
 
 
 def write_segments(
-    path: Path, labels: LabelMap, *, origin: str, author: str, store: Store, image: str | None, model: str = ""
+    path: Path,
+    labels: LabelMap,
+    *,
+    origin: str,
+    author: str,
+    store: Store,
+    image: str | None,
+    model: str = "",
+    description: str = "Segmentation",
 ) -> Path:
     """Write a DICOM SEG.
 
@@ -29,6 +37,8 @@ def write_segments(
     image : str, optional
         Image id; None for an image that is not in the store. Where it did not come as DICOM, the
         references name no stored images and the file says so.
+    description : str
+        Of the series: says so where the labels are for research only.
     """
     from medheart_io import write_dicom_seg
     from medheart_io.sniff import sniff
@@ -43,4 +53,5 @@ def write_segments(
             model=model,
             modality=(store.series(image).modality if image else "") or "OT",
             author=author,
+            description=description,
         )

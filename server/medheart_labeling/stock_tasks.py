@@ -70,7 +70,7 @@ class HostInferTask(InferTask):  # type: ignore[misc]
             )
         started = time.perf_counter()
         path = Path(tempfile.gettempdir()) / f"medheart-{uuid.uuid4().hex}{ending}"
-        write_result(path, result.labels, dtype=dtype)
+        write_result(path, result.labels, dtype=dtype, origin=result.prediction.origin)
         return str(path), result_params(result, written_s=time.perf_counter() - started)
 
 

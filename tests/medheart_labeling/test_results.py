@@ -39,13 +39,13 @@ def test_names(labels):
 
 @pytest.mark.parametrize("dtype", [None, "uint16", "int16", "int32", "float32"])
 def test_values_survive_every_type_that_holds_them(labels, tmp_path, dtype):
-    path = write_result(tmp_path / "label.nii.gz", labels, dtype=dtype)
+    path = write_result(tmp_path / "label.nii.gz", labels, dtype=dtype, origin="manual")
     assert np.array_equal(read_image(path).array, labels.array)
 
 
 def test_a_type_that_would_fold_values_is_refused(labels, tmp_path):
     with pytest.raises(MedHeartError, match="300") as caught:
-        write_result(tmp_path / "label.nii.gz", labels, dtype="uint8")
+        write_result(tmp_path / "label.nii.gz", labels, dtype="uint8", origin="manual")
     assert caught.value.code == "dtype_overflow"
     assert not list(tmp_path.iterdir())
 

@@ -41,6 +41,7 @@ from medheart_labeling.routes.common import (
     saved,
 )
 from medheart_labeling.segments import write_segments
+from medheart_models.tasks.research import notice_for_origins
 
 __all__ = ["infer"]
 
@@ -138,10 +139,11 @@ def _limiter() -> anyio.CapacityLimiter:
 def _work(backend: Backend, order: _Order, image: str | Volume, entry: Entry) -> Response:
     result = backend.inference.run(order.model, image, entry=entry, inputs=order.inputs)
     entry.state = "writing"
-    if isinstance(image, str):
-        result = _kept(backend, order, image, result)
+    stored = image if isinstance(image, str) else None
+    if stored is not None:
+        result = _kept(backend, order, stored, result)
     with tempfile.TemporaryDirectory(prefix="medheart-") as folder:
-        return _reply(order, result, Path(folder), backend)
+        return _reply(order, stored, result, Path(folder), backend)
 
 
 def _kept(backend: Backend, order: _Order, image: str, result: Segmented) -> Segmented:
@@ -161,13 +163,14 @@ def _kept(backend: Backend, order: _Order, image: str, result: Segmented) -> Seg
     return replace(result, version=version)
 
 
-def _reply(order: _Order, result: Segmented, folder: Path, backend: Backend) -> Response:
+def _reply(order: _Order, image: str | None, result: Segmented, folder: Path, backend: Backend) -> Response:
     started = time.perf_counter()
     if order.output == "json":
         return JSONResponse(result_params(result, written_s=0.0))
     if order.output == "dicom_seg":
-        return _file(_write_seg(order, result, folder, backend), "application/dicom")
-    path = write_result(folder / f"{uuid.uuid4().hex}{order.ending}", result.labels, dtype=order.dtype)
+        return _file(_write_seg(order, image, result, folder, backend), "application/dicom")
+    target, origin = folder / f"{uuid.uuid4().hex}{order.ending}", result.prediction.origin
+    path = write_result(target, result.labels, dtype=order.dtype, origin=origin)
     params = result_params(result, written_s=time.perf_counter() - started)
     if order.output == "image":
         return _file(path, "application/octet-stream")
@@ -190,14 +193,15 @@ def _file(path: Path, media_type: str) -> Response:
     return Response(path.read_bytes(), media_type=media_type, headers=headers)
 
 
-def _write_seg(order: _Order, result: Segmented, folder: Path, backend: Backend) -> Path:
+def _write_seg(order: _Order, image: str | None, result: Segmented, folder: Path, backend: Backend) -> Path:
     return write_segments(
         folder / f"{uuid.uuid4().hex}.dcm",
         result.labels,
         origin=result.prediction.origin,
         author=order.annotator,
         store=backend.store,
-        image=order.image or None,
+        image=image,
+        description=notice_for_origins([result.prediction.origin]).get("en", "Segmentation"),
     )
 
 
