@@ -7,12 +7,15 @@ One lock guards the table; it is held while what changed is read from the store.
 from __future__ import annotations
 
 import threading
+from typing import Any
 
+from medheart.errors import MedHeartError
 from medheart.records import LabelVersion
+from medheart_labeling.ids import check_id
 from medheart_labeling.notes import Notes
 from medheart_store import Store
 
-__all__ = ["FINAL", "ORIGINAL", "Catalogue", "tag_of"]
+__all__ = ["FINAL", "ORIGINAL", "Catalogue", "draft_tag", "tag_of"]
 
 FINAL, ORIGINAL = "final", "original"
 
@@ -23,6 +26,17 @@ def tag_of(version: LabelVersion) -> str:
     The one it was submitted with; else `original` for a model's, `final` for others.
     """
     return str(version.meta.get("tag") or (ORIGINAL if version.automatic else FINAL))
+
+
+def draft_tag(tag: Any) -> str:
+    """Return the tag of a model's label, `original` where none was named; raises MedHeartError for `final`.
+
+    With a final label a case leaves the worklist: that is for a person to say.
+    """
+    wanted = check_id("label_tag", tag or ORIGINAL)
+    if wanted == FINAL:
+        raise MedHeartError(f"label_tag of a model's label cannot be {FINAL!r}; a person submits it", code="bad_tag")
+    return wanted
 
 
 class Catalogue:

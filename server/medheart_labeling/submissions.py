@@ -23,6 +23,7 @@ from medheart_labeling.labels import Labels
 from medheart_labeling.notes import Notes
 from medheart_store import Store
 
+from medheart_labeling.catalogue import draft_tag
 __all__ = ["Submissions"]
 
 _OURS = frozenset({"base", "schema", "note"})
@@ -106,8 +107,8 @@ class Submissions:
     def add_prediction(
         self, labels: LabelMap, image: str, *, origin: str, annotator: str, tag: str, meta: dict[str, Any]
     ) -> LabelVersion:
-        """Keep a model's result as a draft: after an earlier one of a model, beside a person's label."""
-        check_id("tag", tag)
+        """Keep a model's result as a draft after the label that is shown; drafts move no head."""
+        tag = draft_tag(tag)
         shown = self._store.current(image, schema_id=labels.schema.id)
         version = self._store.add_version(
             labels,

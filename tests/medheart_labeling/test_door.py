@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -188,6 +189,12 @@ def test_a_stock_client_signs_in_with_a_key_as_password(lean_server):
     assert client.auth_enabled() is True
     with pytest.raises(Exception, match="401"):
         client.info()
+    keep = {"data": {"params": json.dumps({"save_label": True})}}
+    looks_only = call("POST", "/infer/hippocampus?image=x", keys.add("usr", "user"), **keep)
+    assert (looks_only.status_code, looks_only.json()["code"]) == (403, "not_allowed")
+    final = {"data": {"params": json.dumps({"save_label": True, "label_tag": "final"})}}
+    refused = call("POST", "/infer/hippocampus?image=x", annotator, **final)
+    assert (refused.status_code, refused.json()["code"]) == (400, "bad_tag")
     with pytest.raises(Exception, match="401"):
         client.auth_token("reader", "wrong")
     client.update_auth(client.auth_token("reader", key))

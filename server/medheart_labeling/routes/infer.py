@@ -25,7 +25,7 @@ from medheart.volume import Volume
 from medheart_access import Identity
 from medheart_labeling.backend import Backend
 from medheart_labeling.cases import read_upload
-from medheart_labeling.catalogue import ORIGINAL
+from medheart_labeling.catalogue import draft_tag
 from medheart_labeling.ids import check_id
 from medheart_labeling.inference import Segmented, find_task, result_params, version_meta
 from medheart_labeling.requests_table import Entry
@@ -83,6 +83,9 @@ def _order(request: Request, params: dict[str, Any]) -> _Order:
     output = request.query_params.get("output") or "all"
     if output not in _OUTPUTS:
         raise MedHeartError(f"output must be one of {list(_OUTPUTS)}, got {output!r}", code="bad_request")
+    who, save = identity(request), _is_true(params.get("save_label", False))
+    if save:
+        who.require("annotator")
     wanted = params.get("request_id") or request.query_params.get("request_id") or request.headers.get("x-request-id")
     return _Order(
         model=request.path_params["model"],
@@ -90,10 +93,10 @@ def _order(request: Request, params: dict[str, Any]) -> _Order:
         output=output,
         ending=result_ending(params.get("result_extension")),
         dtype=result_dtype(params.get("result_dtype")),
-        save=_is_true(params.get("save_label", False)),
-        tag=check_id("label_tag", params.get("label_tag") or ORIGINAL),
+        save=save,
+        tag=draft_tag(params.get("label_tag")),
         request=check_id("request_id", wanted) if wanted else None,
-        who=identity(request),
+        who=who,
         annotator=annotator(request, params.get("client_id")),
         inputs=params.get("inputs"),
     )
