@@ -16,7 +16,8 @@ import pytest
 from medheart.geometry import Geometry
 from medheart.schema import LabelSchema, load_schema
 from medheart.volume import LabelMap, Volume
-from medheart_io import read_image, read_labels
+from medheart_io import read_image, read_labels, write_volume
+from medheart_models.host.client import HostClient
 
 SCHEMA = load_schema("hippocampus")
 ANTERIOR, POSTERIOR = "hippocampus_anterior", "hippocampus_posterior"
@@ -169,6 +170,22 @@ def test_5_a_label_drawn_by_hand_is_manual(server, dicom_image, slabs, tmp_path)
 
 def numbered(volume, values):
     """Return a label file as Slicer exports it: whatever the schema says, numbered in its own way."""
+def test_5_a_file_sent_along_takes_nothing_from_the_case_that_is_named(server, dicom_image, bright_cube, tmp_path):
+    """The stock plug-in sends the name of its volume as `image`, which may be the id of another case."""
+    image, _, instances = dicom_image
+    path = write_volume(tmp_path / "scan.nii.gz", bright_cube())
+    reply = server.call(
+        "POST",
+        "/infer/hippocampus",
+        params={"image": image, "output": "dicom_seg"},
+        files={"file": (path.name, path.read_bytes())},
+    )
+    assert reply.status_code == 200, reply.text
+    dataset, *_ = read_seg(reply.content, tmp_path)
+    named = {item.ReferencedSOPInstanceUID for item in dataset.ReferencedSeriesSequence[0].ReferencedInstanceSequence}
+    assert not named & instances
+
+
     array = np.zeros(volume.geometry.shape, np.uint8)
     for n, value in enumerate(values):
         array[2 * n + 1, 2:6, 2:6] = value

@@ -93,6 +93,28 @@ def test_a_session_of_a_stock_client(stock_client, image_file):
         stock_client.get_session(session["session_id"])
 
 
+@pytest.mark.parametrize("name", ["5: CT chest", "case.01", "胸部CT", "../../etc/passwd"])
+def test_the_name_of_a_volume_is_no_id_where_a_session_or_file_is_meant(stock_client, image_file, name):
+    path, volume = image_file
+    session = stock_client.create_session(str(path))["session_id"]
+    for options in ({"session_id": session}, {"file": str(path)}):
+        label, _ = stock_client.infer("hippocampus", name, {}, **options)
+        assert read_image(label).geometry.matches(volume.geometry)
+    with pytest.raises(Exception, match="400"):
+        stock_client.infer("hippocampus", name, {})
+    stock_client.remove_session(session)
+
+
+def test_the_next_sample_of_a_stock_client(server, stock_client, image):
+    info = server.call("GET", "/info/").json()
+    assert "first" in info["strategies"]
+    sample = stock_client.next_sample("first", {})
+    assert {"id", "path", "ts", "name", "reason", "lease_s"} <= set(sample)
+    assert stock_client.next_sample("last", {})["id"] == sample["id"], "who holds a case is given it again"
+    assert server.call("GET", "/datastore/image", params={"image": sample["id"]}).status_code == 200
+    server.call("DELETE", f"/medheart/leases/{sample['id']}", params={"client_id": "user-xyz"})
+
+
 def test_a_file_sent_along_is_segmented_and_not_kept(server, stock_client, image_file):
     path, volume = image_file
     before = stock_client.info()["datastore"]["total"]

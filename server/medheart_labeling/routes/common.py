@@ -47,8 +47,11 @@ T = TypeVar("T")
 _WORKERS = 4
 
 
-def guarded(role: str | None, handler: Handler) -> Handler:
-    """Return a handler that first checks the role (None: public) and every id in path and query."""
+def guarded(role: str | None, handler: Handler, *, unchecked: frozenset[str] = frozenset()) -> Handler:
+    """Return a handler that first checks the role (None: public) and every id in path and query.
+
+    Query parameters named as `unchecked` are checked by the handler, where it uses them.
+    """
 
     async def serve(request: Request) -> Response:
         if role is not None:
@@ -57,7 +60,7 @@ def guarded(role: str | None, handler: Handler) -> Handler:
             # `path` is the rest of a path that no file is looked up by.
             if name != "path":
                 check_id(name, value)
-        check_query(request.query_params.multi_items())
+        check_query(item for item in request.query_params.multi_items() if item[0] not in unchecked)
         return await handler(request)
 
     return serve

@@ -103,7 +103,10 @@ def _order(request: Request, params: dict[str, Any]) -> _Order:
 
 
 async def _image(request: Request, form: FormData, backend: Backend, order: _Order) -> str | Volume:
-    """Return the image id, or the image of an uploaded file or a session."""
+    """Return the image id, or the image of an uploaded file or a session.
+
+    With these two the stock plug-in sends the name of its volume as `image`, whatever that is.
+    """
     if isinstance(form.get("label"), UploadFile):
         raise MedHeartError(f"model {order.model!r} takes no scribbles or label file", code="bad_request")
     file, session = form.get("file"), request.query_params.get("session_id")

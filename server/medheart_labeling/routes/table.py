@@ -27,13 +27,17 @@ _LARGE = 8 << 30
 
 @dataclass(frozen=True)
 class Rule:
-    """Who may call a path: `role` None is everybody, also unknown; `handler` is `module:function` of `routes`."""
+    """Who may call a path: `role` None is everybody, also unknown; `handler` is `module:function` of `routes`.
+
+    `unchecked` names query parameters that are ids only sometimes; the handler checks them.
+    """
 
     methods: str
     path: str
     role: str | None
     handler: str
     limit: int = _SMALL
+    unchecked: frozenset[str] = frozenset()
 
 
 RULES = (
@@ -49,7 +53,7 @@ RULES = (
     Rule("GET", "/auth/token/valid", None, "auth:check_token"),
     Rule("POST", "/infer/wsi/{model}", "user", STOCK),
     Rule("POST", "/infer/wsi_v2/{model}", "user", STOCK),
-    Rule("POST", "/infer/{model}", "user", "infer:infer", _LARGE),
+    Rule("POST", "/infer/{model}", "user", "infer:infer", _LARGE, frozenset({"image"})),
     Rule("GET", "/batch/infer", "user", "work:batch_state"),
     Rule("DELETE", "/batch/infer", "admin", "work:stop_batch"),
     Rule("POST", "/batch/infer/{model}", "admin", "work:start_batch"),
@@ -121,7 +125,8 @@ def _route(rule: Rule) -> Route:
     if rule.handler == STOCK:
         route = Route(rule.path, Forward(rule.role), methods=rule.methods.split())
     else:
-        route = Route(rule.path, guarded(rule.role, _named(rule.handler)), methods=rule.methods.split())
+        handler = guarded(rule.role, _named(rule.handler), unchecked=rule.unchecked)
+        route = Route(rule.path, handler, methods=rule.methods.split())
     if "HEAD" not in rule.methods and route.methods is not None:
         # Starlette adds HEAD to GET; here HEAD has rules of its own.
         route.methods.discard("HEAD")
