@@ -115,7 +115,7 @@ class Submissions:
             image=image,
             author=annotator,
             origin=origin,
-            base=shown.id if shown is not None and shown.automatic else None,
+            base=shown.id if shown is not None else None,
             state="draft",
             meta={**meta, "tag": tag},
         )
