@@ -13,8 +13,8 @@ from typing import Any
 
 from medheart.errors import NotFound
 from medheart.records import LabelVersion
-from medheart_labeling.cases import Cases
 from medheart.schema import load_schema, schema_ids
+from medheart_labeling.cases import Cases
 from medheart_labeling.catalogue import Catalogue, tag_of
 from medheart_labeling.files import FileCache
 from medheart_labeling.ids import check_id
@@ -129,7 +129,7 @@ class Labels:
 
     def shown_image(self, annotator: str, image: str) -> None:
         """Remember that an annotator was given an image: with its current label, unless they were shown a version."""
-        if self._notes.served([annotator], image) is None:
+        if annotator not in self._notes.served(image):
             self.shown(annotator, image, self._store.current(image))
 
     def shown_prediction(self, annotator: str, image: str, origin: str) -> None:

@@ -10,7 +10,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,16 +43,14 @@ class Notes:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(_SCHEMA)
 
-    def served(self, clients: Sequence[str], image: str) -> tuple[str | None] | None:
-        """Return the version last shown to any of these clients for an image, in a tuple.
+    def served(self, image: str) -> dict[str, str | None]:
+        """Return the version last shown of an image by client, who was served last at the end.
 
-        None if they were shown nothing; `(None,)` where they were shown the image while it had no label.
+        None stands for the image while it had no label.
         """
-        marks = ", ".join("?" * len(clients))
-        query = f"SELECT version FROM served WHERE image = ? AND client IN ({marks}) ORDER BY at DESC LIMIT 1"  # noqa: S608
+        query = "SELECT client, version FROM served WHERE image = ? ORDER BY at"
         with self._locked() as connection:
-            row = connection.execute(query, (image, *clients)).fetchone()
-        return (row[0],) if row else None
+            return dict(connection.execute(query, (image,)).fetchall())
 
     def note_served(self, client: str, image: str, version: str | None) -> None:
         """Remember that a client was shown a version of an image, or that there was none."""

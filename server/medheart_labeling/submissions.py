@@ -3,6 +3,11 @@
 Nothing is ever replaced. A submit takes as base the version last shown to the annotator for this image
 (none, where the image was shown without a label); for an annotator who was shown nothing, the head. If
 the head has moved on, the new version is a branch, to be merged.
+
+Stock clients say who they are in some requests only: when they download they go by the name of their key,
+or as the local owner, which several of them may share. What was shown last under a shared name may have been
+shown to another one. The base is then the older of that and what the annotator was shown by their own name:
+wrongly guessed, it makes a branch, while the newer one could hide what nobody looked at.
 """
 
 from __future__ import annotations
@@ -16,14 +21,15 @@ from medheart.geometry import Geometry
 from medheart.records import LabelVersion
 from medheart.schema import LabelSchema, load_schema, schema_ids
 from medheart.volume import LabelMap
+from medheart_access import LOCAL_OWNER
 from medheart_labeling.cases import Cases
+from medheart_labeling.catalogue import draft_tag
 from medheart_labeling.ids import check_id
 from medheart_labeling.label_info import parse_label_info, read_submission
 from medheart_labeling.labels import Labels
 from medheart_labeling.notes import Notes
 from medheart_store import Store
 
-from medheart_labeling.catalogue import draft_tag
 __all__ = ["Submissions"]
 
 _OURS = frozenset({"base", "schema", "note"})
@@ -79,7 +85,7 @@ class Submissions:
         """
         check_id("tag", tag)
         series = self._cases.series(image)
-        base = self._base(image, [annotator, *aliases], params)
+        base = self._base(image, annotator, aliases, params)
         info = parse_label_info(params.get("label_info"))
         schema = _schema(params, set(info.values()), base)
         labels = read_submission(path, schema, info, like=Geometry.from_dict(series.geometry))
@@ -130,14 +136,25 @@ class Submissions:
                 return str(known)
         return str(self._notes.info("prediction", image).get(annotator, ""))
 
-    def _base(self, image: str, names: Sequence[str], params: dict[str, Any]) -> LabelVersion | None:
+    def _base(self, image: str, annotator: str, aliases: Sequence[str], params: dict[str, Any]) -> LabelVersion | None:
         if "base" in params:
             given = params["base"]
             return self._store.version(check_id("base", given)) if given is not None else None
-        served = self._notes.served(names, image)
-        if served is None:
+        served = self._notes.served(image)
+        names = [name for name in served if name in (annotator, *aliases)]
+        if not names:
             return self._store.current(image)
-        return self._store.version(served[0]) if served[0] else None
+        others = [name for name in served if name not in names]
+        shared = any(_goes_by(other, alias) for other in others for alias in aliases)
+        # The names are in the order of time, the latest at the end.
+        counting = names if shared and names[-1] != annotator else names[-1:]
+        shown = [self._store.version(version) if version else None for version in map(served.get, counting)]
+        return min(shown, key=lambda version: version.number if version else 0)
+
+
+def _goes_by(client: str, alias: str) -> bool:
+    """Whether a client may have downloaded under this name, see `ids.annotator_name`."""
+    return alias == LOCAL_OWNER.name or client.startswith(f"{alias}/")
 
 
 def _schema(params: dict[str, Any], names: set[str], base: LabelVersion | None) -> LabelSchema:

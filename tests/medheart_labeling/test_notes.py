@@ -17,15 +17,14 @@ def notes(tmp_path):
     notes.close()
 
 
-def test_the_version_last_shown_counts_by_whatever_name(notes):
-    assert notes.served(["a", "b"], "image") is None
+def test_what_was_shown_last_is_known_by_name_and_in_order(notes):
+    assert notes.served("image") == {}
     notes.note_served("a", "image", None)
-    assert notes.served(["a"], "image") == (None,)
+    assert notes.served("image") == {"a": None}
     notes.note_served("b", "image", "v1")
-    assert notes.served(["a", "b"], "image") == ("v1",)
     notes.note_served("a", "image", "v2")
-    assert notes.served(["a", "b"], "image") == ("v2",)
-    assert notes.served(["a"], "other") is None
+    assert list(notes.served("image").items()) == [("b", "v1"), ("a", "v2")]
+    assert notes.served("other") == {}
 
 
 def test_notes_survive_a_restart(tmp_path):
@@ -35,7 +34,7 @@ def test_notes_survive_a_restart(tmp_path):
     notes.hide("gone")
     notes.close()
     again = Notes(tmp_path / "notes.sqlite")
-    assert again.served(["a"], "image") == ("v1",)
+    assert again.served("image") == {"a": "v1"}
     assert again.info("image", "image") == {"level": "easy"}
     assert again.hidden() == {"gone"}
     again.show("gone")
