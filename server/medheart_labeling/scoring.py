@@ -92,7 +92,8 @@ class ScoreRuns:
         Returns
         -------
         dict
-            Image id to label name to Dice (0 to 1), and `mean` over all images by label name.
+            `scores`: image id to label name to Dice (0 to 1); `mean` over all images by label name; `errors`:
+            image id to why it has no score, as where its two labels are of different organs.
         """
         _check(method, params)
         return self._score(params, threading.Event())
@@ -150,13 +151,19 @@ class ScoreRuns:
 
     def _score(self, params: Mapping[str, Any], stop: threading.Event) -> dict[str, Any]:
         truth, other = _tags(params)
-        scores: dict[str, Any] = {}
+        scores: dict[str, dict[str, float]] = {}
+        errors: dict[str, str] = {}
         for image, tags in self._labels.all_tags().items():
             if stop.is_set():
                 break
-            if truth in tags and other in tags:
+            if truth not in tags or other not in tags:
+                continue
+            try:
                 scores[image] = score_case(self._store, tags[truth].id, tags[other].id)
-        return {"scores": scores, "mean": _mean(scores)}
+            except MedHeartError as error:
+                _log.warning("scoring image %s: %s", image, error.message)
+                errors[image] = without_paths(error.message)
+        return {"scores": scores, "mean": _mean(scores), "errors": errors}
 
 
 def score_case(store: Store, truth: str, other: str) -> dict[str, float]:

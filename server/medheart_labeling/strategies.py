@@ -6,6 +6,7 @@ drawn from a seed that comes back in the answer, so that every choice can be rep
 
 from __future__ import annotations
 
+import math
 import random
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +45,8 @@ def rank(
     images : sequence of str
         Open cases, oldest first.
     info : callable
-        Image id to what is noted on it; `epistemic` reads `epistemic_entropy`.
+        Image id to what is noted on it; `epistemic` reads `epistemic_entropy`, and what is no finite number
+        there counts as 0.
     k : int
         The first k of the order are shuffled.
     seed : int, optional
@@ -90,7 +92,7 @@ def _random(images: list[str], _: Any, generator: random.Random, seed: int) -> l
 
 
 def _epistemic(images: list[str], info: Callable[[str], Mapping[str, Any]], *_: Any) -> list[Candidate]:
-    scores = {image: float(info(image).get("epistemic_entropy", 0.0)) for image in images}
+    scores = {image: _finite(info(image).get("epistemic_entropy")) for image in images}
     ordered = sorted(images, key=lambda image: -scores[image])
     return [
         Candidate(
@@ -100,6 +102,12 @@ def _epistemic(images: list[str], info: Callable[[str], Mapping[str, Any]], *_: 
         )
         for n, image in enumerate(ordered, start=1)
     ]
+
+
+def _finite(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return 0.0
+    return float(value)
 
 
 def _drawn(candidate: Candidate, k: int, seed: int) -> Candidate:

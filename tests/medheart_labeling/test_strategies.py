@@ -58,6 +58,14 @@ def test_every_case_comes_with_its_reason_in_both_languages(strategy):
         assert "{" not in candidate.reason["en"] + candidate.reason["zh"]
 
 
+@pytest.mark.parametrize("noted", ["abc", None, [], True, float("nan"), float("inf"), -float("inf")])
+def test_an_uncertainty_that_is_no_number_counts_as_none(noted):
+    info = {**SCORES, "case-1": {"epistemic_entropy": noted}, "case-5": {}}
+    found = [(one.image, one.score) for one in rank("epistemic", IMAGES, info=info.__getitem__)]
+    assert found[0] == ("case-2", 0.5)
+    assert found[-2:] == [("case-1", 0.0), ("case-5", 0.0)]
+
+
 def test_no_open_case_is_an_empty_list():
     assert rank("first", [], info=SCORES.__getitem__, k=4) == []
 
