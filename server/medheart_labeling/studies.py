@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 # Of other files, DICOM above all, the name may be a person's.
 _NAMED = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
+_SENT = ".nii.gz"
 
 
 class StudiesFolder:
@@ -101,10 +102,19 @@ class StudiesFolder:
     def _note(self, cases: list[dict[str, Any]], note: Callable[[str, str, dict[str, Any]], Any]) -> None:
         taken = [case for case in cases if case["status"] == "accepted" and case["series"]]
         for case in taken:
-            name = Path(case["path"]).name
-            if case["kind"] == "volume" and name.lower().endswith(_NAMED):
+            name = _downloaded_name(Path(case["path"]).name)
+            if case["kind"] == "volume" and name is not None:
                 note("image", case["series"], {"name": name})
         for case in cases:
             if case["status"] != "accepted":
                 _log.warning("--studies: %s: left out: %s", case["path"], case["message"])
         _log.info("--studies %s: %d of %d cases are in the store", self._folder, len(taken), len(cases))
+
+
+def _downloaded_name(name: str) -> str | None:
+    """Return a file's name with the ending of the NIfTI file that clients download; None where it is not told.
+
+    3D Slicer chooses the reader of a download by the ending of the name it was told.
+    """
+    ending = next((ending for ending in _NAMED if name.lower().endswith(ending)), None)
+    return None if ending is None else f"{name[: -len(ending)]}{_SENT}"

@@ -45,7 +45,7 @@ def test_images_of_the_folder_are_there_and_once_only(launch_server, folder):
     server = start(launch_server, folder)
     assert server.call("GET", "/info/").json()["datastore"]["total"] == 3
     found = images(server)
-    assert {"case_001.nii.gz", "case_002.nrrd"} < set(found.values())
+    assert {"case_001.nii.gz", "case_002.nii.gz"} < set(found.values()), "named as what is sent, whatever came"
     assert "Wang" not in str(found), "a folder of DICOM files may bear a person's name"
     log = (server.home / "logs" / "label-server.log").read_text()
     assert "readme.nii.gz: left out" in log
