@@ -71,6 +71,8 @@ class Backend:
         cases = Cases(store, notes, files)
         labels = Labels(store, cases, notes, files)
         worklist = Worklist(store, cases, labels)
+        sessions = Sessions(folder / "sessions")
+        sessions.keep_swept()
         jobs = Jobs(settings.jobs_url)
         return cls(
             settings=settings,
@@ -83,7 +85,7 @@ class Backend:
             worklist=worklist,
             inference=Inference(store, cases, settings.host_socket),
             requests=RequestTable(),
-            sessions=Sessions(folder / "sessions"),
+            sessions=sessions,
             jobs=jobs,
             tasks=TaskQueue(jobs, notes),
             scoring=ScoreRuns(store, labels),
@@ -150,3 +152,4 @@ class Backend:
             stack.callback(self.notes.close)
             stack.callback(self.jobs.close)
             stack.callback(self.scoring.close)
+            stack.callback(self.sessions.close)

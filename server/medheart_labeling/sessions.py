@@ -1,15 +1,18 @@
 """MONAI Label sessions: images that are looked at without becoming part of the store.
 
 Each lies in a folder of its own named by a random id, with `session.json` beside it, so that sessions
-survive a restart; what has expired is removed. Uploads get names of ours and are read once by
-`medheart_io` before they are kept: what it refuses never becomes a session.
+survive a restart. Uploads get names of ours and are read once by `medheart_io` before they are kept: what it
+refuses never becomes a session. One thread removes what has expired, and what a crash left half made;
+requests do so too, and none minds that another was faster.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Sequence
@@ -17,7 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from medheart.errors import MedHeartError, NotFound
+from medheart.errors import Busy, MedHeartError, NotFound
 from medheart.volume import Volume
 from medheart_labeling.cases import read_upload
 from medheart_labeling.ids import check_id
@@ -25,6 +28,9 @@ from medheart_labeling.ids import check_id
 __all__ = ["MAX_EXPIRY_S", "Sessions"]
 
 MAX_EXPIRY_S = 3600
+_SWEEP_S = 300.0
+_SPARE_BYTES = 1 << 30
+_log = logging.getLogger(__name__)
 
 
 class Sessions:
@@ -39,6 +45,20 @@ class Sessions:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._closed = threading.Event()
+
+    def keep_swept(self) -> None:
+        """Remove what has expired, now and every few minutes, until `close`."""
+        threading.Thread(target=self._sweep, name="sessions", daemon=True).start()
+
+    def close(self) -> None:
+        """End the thread of `keep_swept`; sessions stay for the next start."""
+        self._closed.set()
+
+    def check_room(self, size: int) -> None:
+        """Raise Busy (`disk_full`) where the disk has no room for an upload of so many bytes."""
+        if shutil.disk_usage(self._folder).free < 2 * size + _SPARE_BYTES:
+            raise Busy("the disk is nearly full; free some space first", code="disk_full", retry_after_s=60)
 
     def add(self, files: Sequence[Path], *, expiry: int = 0) -> dict[str, Any]:
         """Make a session of one uploaded file, or of the files of one DICOM series.
@@ -105,17 +125,24 @@ class Sessions:
     def remove(self, session: str) -> dict[str, Any]:
         """End a session and return what it was; raises NotFound."""
         info = self.get(session, touch=False)
-        shutil.rmtree(self._folder / session)
+        shutil.rmtree(self._folder / session, ignore_errors=True)
         return info
 
     def remove_expired(self) -> int:
-        """Remove the sessions that have expired; return how many."""
-        expired = [
-            path for path in self._folder.iterdir() if (path / "session.json").is_file() and _expired(_load(path))
-        ]
+        """Remove the sessions that have expired and folders that never became one; return how many."""
+        expired = [path for path in self._folder.iterdir() if _is_over(path)]
         for path in expired:
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)
         return len(expired)
+
+    def _sweep(self) -> None:
+        while True:
+            try:
+                self.remove_expired()
+            except OSError as error:
+                _log.warning("sessions: %s", error)
+            if self._closed.wait(_SWEEP_S):
+                return
 
 
 def _read(image: Path) -> Volume:
@@ -129,6 +156,14 @@ def _read(image: Path) -> Volume:
 
 def _expired(info: dict[str, Any]) -> bool:
     return bool(info["last_access_ts"] + info["expiry"] < time.time())
+
+
+def _is_over(folder: Path) -> bool:
+    """Whether a session has expired; one without a record is being made, or was left by a crash."""
+    try:
+        return _expired(_load(folder))
+    except FileNotFoundError:
+        return folder.is_dir() and folder.stat().st_mtime + MAX_EXPIRY_S < time.time()
 
 
 def _load(path: Path) -> dict[str, Any]:

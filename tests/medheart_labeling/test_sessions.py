@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from medheart.errors import ImageRejected, MedHeartError, NotFound
+from medheart.errors import Busy, ImageRejected, MedHeartError, NotFound
 from medheart.geometry import Geometry
 from medheart.volume import Volume
 from medheart_io import write_volume
@@ -49,6 +51,41 @@ def test_what_has_expired_is_not_found_and_then_removed(tmp_path, upload):
         sessions.get(info["name"])
     assert sessions.remove_expired() == 1
     assert not path.exists()
+
+
+def test_what_is_over_goes_by_itself_and_what_is_being_made_stays(tmp_path, upload):
+    sessions = Sessions(tmp_path / "sessions")
+    info = sessions.add([upload()])
+    expired, left, fresh = (tmp_path / "sessions" / name for name in (info["name"], "left", "fresh"))
+    (expired / "session.json").write_text(json.dumps({**info, "last_access_ts": 0}))
+    for folder in (left, fresh):
+        (folder / "files").mkdir(parents=True)
+    os.utime(left, (0, 0))
+    sessions.keep_swept()
+    until = time.monotonic() + 20
+    while (expired.exists() or left.exists()) and time.monotonic() < until:
+        time.sleep(0.01)
+    sessions.close()
+    assert list((tmp_path / "sessions").iterdir()) == [fresh]
+
+
+def test_many_at_once_may_remove_the_same(tmp_path, upload):
+    sessions = Sessions(tmp_path / "sessions")
+    for _ in range(4):
+        info = sessions.add([upload()])
+        path = tmp_path / "sessions" / info["name"] / "session.json"
+        path.write_text(json.dumps({**info, "last_access_ts": 0}))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: sessions.remove_expired(), range(16)))
+    assert list((tmp_path / "sessions").iterdir()) == []
+
+
+def test_a_disk_without_room_takes_no_session(tmp_path):
+    sessions = Sessions(tmp_path / "sessions")
+    sessions.check_room(1)
+    with pytest.raises(Busy) as caught:
+        sessions.check_room(1 << 60)
+    assert caught.value.code == "disk_full"
 
 
 def test_nobody_keeps_a_session_for_ever(tmp_path, upload):

@@ -22,6 +22,8 @@ async def put_session(request: Request) -> Response:
     expiry = request.query_params.get("expiry") or "0"
     if not expiry.isdigit():
         raise MedHeartError(f"expiry must be a number of seconds, got {expiry!r}", code="bad_request")
+    length = request.headers.get("content-length", "0")
+    await in_thread(backend.sessions.check_room, int(length) if length.isdigit() else 0)
     async with read_form(request, max_files=_FILES) as form:
         files = [item for item in form.getlist("files") if isinstance(item, UploadFile)]
         async with saved(*files) as paths:
