@@ -19,6 +19,9 @@ _STOP_S = 35.0
 class ModelHost:
     """Starts a model host if none answers, and ends what it started.
 
+    Its input is a pipe that this process holds and writes nothing to: the host ends when the pipe does, that
+    is also where this process was killed.
+
     A host that is started by others in the meantime holds the socket; ours then ends by itself.
 
     Parameters
@@ -49,14 +52,15 @@ class ModelHost:
         """End the host if it is ours; it finishes what runs, within half a minute."""
         with self._lock:
             process, self._process = self._process, None
-        if process is None or process.poll() is not None:
+        if process is None:
             return
-        process.terminate()
-        try:
-            process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        # Leaving the block closes the pipe and waits.
+        with process:
+            process.terminate()
+            try:
+                process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
     def _start(self) -> subprocess.Popen[bytes]:
         log = Path(self._settings.home) / "logs" / "host.log"
@@ -68,8 +72,8 @@ class ModelHost:
         }
         with log.open("ab") as stream:
             return subprocess.Popen(
-                [sys.executable, "-m", "medheart_models.host"],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, "-m", "medheart_models.host", "--until-input-ends"],
+                stdin=subprocess.PIPE,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 env=environment,

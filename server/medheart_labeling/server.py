@@ -85,7 +85,12 @@ def serve(settings: Settings, options: ServeOptions = ServeOptions()) -> None:
         log_config=None,
         timeout_graceful_shutdown=30,
     )
-    _Server(config).run()
+    try:
+        _Server(config).run()
+    finally:
+        # A second signal leaves without the shutdown that would have ended it.
+        if host is not None:
+            host.stop()
 
 
 class _Server(uvicorn.Server):

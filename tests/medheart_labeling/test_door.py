@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -79,6 +80,22 @@ def test_a_model_host_is_started_anew_and_ended_with_the_server(launch_server, b
     server.process.terminate()
     assert server.process.wait(60) == 0
     _, alive = psutil.wait_procs([second], timeout=10)
+    assert not alive
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGKILL], [signal.SIGTERM, signal.SIGTERM]], ids=["killed", "asked-twice"])
+def test_no_model_host_outlives_its_server(launch_server, signals):
+    server = launch_server("--monai-label", "demand")
+    server.wait_for("model_host")
+    (host,) = [
+        child
+        for child in psutil.Process(server.process.pid).children(recursive=True)
+        if "medheart_models.host" in " ".join(child.cmdline())
+    ]
+    for number in signals:
+        server.process.send_signal(number)
+    server.process.wait(60)
+    _, alive = psutil.wait_procs([host], timeout=30)
     assert not alive
 
 
@@ -172,6 +189,12 @@ def test_once_a_key_exists_everybody_signs_in(lean_server):
     for token in ("", "mh_0_x", annotator[:-1] + "x", annotator.replace("mh_", "mh_0", 1), f"{annotator} "[::-1]):
         assert call("GET", "/info/", token or "x").status_code == 401
     assert call("GET", "/livez").status_code == 200
+    keep = {"data": {"params": json.dumps({"save_label": True})}}
+    looks_only = call("POST", "/infer/hippocampus?image=x", keys.add("usr", "user"), **keep)
+    assert (looks_only.status_code, looks_only.json()["code"]) == (403, "not_allowed")
+    final = {"data": {"params": json.dumps({"save_label": True, "label_tag": "final"})}}
+    refused = call("POST", "/infer/hippocampus?image=x", annotator, **final)
+    assert (refused.status_code, refused.json()["code"]) == (400, "bad_tag")
     key_id = next(key.id for key in keys.list() if key.name == "ann")
     keys.revoke(key_id)
     assert call("GET", "/info/", annotator).status_code == 401
@@ -189,12 +212,6 @@ def test_a_stock_client_signs_in_with_a_key_as_password(lean_server):
     assert client.auth_enabled() is True
     with pytest.raises(Exception, match="401"):
         client.info()
-    keep = {"data": {"params": json.dumps({"save_label": True})}}
-    looks_only = call("POST", "/infer/hippocampus?image=x", keys.add("usr", "user"), **keep)
-    assert (looks_only.status_code, looks_only.json()["code"]) == (403, "not_allowed")
-    final = {"data": {"params": json.dumps({"save_label": True, "label_tag": "final"})}}
-    refused = call("POST", "/infer/hippocampus?image=x", annotator, **final)
-    assert (refused.status_code, refused.json()["code"]) == (400, "bad_tag")
     with pytest.raises(Exception, match="401"):
         client.auth_token("reader", "wrong")
     client.update_auth(client.auth_token("reader", key))
