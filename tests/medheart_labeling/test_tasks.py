@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 
+import anyio
 import pytest
+from starlette.requests import Request
 
 from medheart.settings import Settings
+from medheart_labeling.routes.work import _answer
 
 WORKER = """
 from medheart.settings import Settings
@@ -64,13 +68,25 @@ def test_one_failing_image_stops_no_batch(job_server, bright_cube):
     assert all(case["version"] for image, case in task["result"].items() if image not in failed)
 
 
-def test_a_batch_can_be_waited_for(job_server):
+def test_a_batch_can_be_waited_for(job_server, bright_cube):
+    for _ in range(2):
+        job_server.put_image(bright_cube())
     query = {"images": "unlabeled", "run_sync": "true"}
     reply = job_server.call("POST", "/batch/infer/hippocampus", params=query, json={"max_batch_size": 2})
     assert reply.status_code == 200, reply.text
     assert len(reply.json()) == 2
     bad = job_server.call("POST", "/batch/infer/hippocampus", params={"images": "some"})
     assert bad.status_code == 400
+
+
+def test_nobody_waits_for_a_client_that_has_gone():
+    async def receive():
+        return {"type": "http.disconnect"}
+
+    request = Request({"type": "http", "query_string": b"run_sync=true", "headers": []}, receive)
+    # There is no backend to ask how far the task is: the answer is what was known.
+    reply = anyio.run(_answer, request, None, {"id": "task", "status": "RUNNING"})
+    assert json.loads(reply.body) == {"id": "task", "status": "RUNNING"}
 
 
 def test_the_jobs_are_those_of_the_wire(job_server):

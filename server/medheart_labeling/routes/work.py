@@ -134,10 +134,12 @@ def _batch_limit(params: dict[str, Any]) -> int:
 
 
 async def _answer(request: Request, backend: Backend, task: dict[str, Any]) -> Response:
-    """Answer with the task, or with its result where the client asked to wait for it."""
+    """Answer with the task, or with its result where the client asked to wait for it and still waits."""
     if not flag(request, "run_sync"):
         return JSONResponse(task)
     while task["status"] in {"SUBMITTED", "RUNNING"}:
+        if await request.is_disconnected():
+            return JSONResponse(task)
         await asyncio.sleep(_POLL_S)
         task = await in_thread(backend.tasks.get, task["id"])
     return JSONResponse(finished(task))
