@@ -31,10 +31,20 @@ _receiving = asyncio.Semaphore(4)
 
 @dataclass(frozen=True)
 class Spooled:
-    """Folder of an upload, and a digest over names and contents of its files."""
+    """Folder of an upload, and a digest over names and contents of its files.
+
+    `fresh` is false where an earlier request with the same key and content left the folder: its job may be
+    reading it.
+    """
 
     folder: Path
     sha256: str
+    fresh: bool
+
+    def drop(self) -> None:
+        """Remove the folder if this request made it: no job will read it."""
+        if self.fresh:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 async def spool_files(request: Request, uploads: Path, *, key: str | None = None) -> Spooled:
@@ -113,11 +123,16 @@ def _keep(files: list[UploadFile], uploads: Path, key: str | None) -> Spooled:
 
 
 def _named(fresh: Path, uploads: Path, key: str | None, sha256: str) -> Spooled:
-    """Give a received folder the name under which its job finds it."""
-    name = f"{key}-{sha256[:_SHOWN]}" if key else secrets.token_hex(16)
-    shutil.rmtree(uploads / name, ignore_errors=True)
-    fresh.rename(uploads / name)
-    return Spooled(uploads / name, sha256)
+    """Give a received folder the name under which its job finds it, unless one of that name is there."""
+    target = uploads / (f"{key}-{sha256[:_SHOWN]}" if key else secrets.token_hex(16))
+    try:
+        fresh.rename(target)
+    except OSError:
+        # A folder is never put in the place of one that holds files.
+        if not target.is_dir():
+            raise
+        return Spooled(target, sha256, fresh=False)
+    return Spooled(target, sha256, fresh=True)
 
 
 def _own_name(folder: Path, given: str, number: int) -> str:

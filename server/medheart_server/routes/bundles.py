@@ -5,7 +5,6 @@ The body of each POST is a bundle (`medheart.wire.bundle`); each becomes a job.
 
 from __future__ import annotations
 
-import shutil
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -130,10 +129,10 @@ async def _start(
         try:
             job = context.start(name, whole, key, queue=queue)
         except MedHeartError:
-            shutil.rmtree(spooled.folder, ignore_errors=True)
+            spooled.drop()
             raise
         if job.finished:
-            shutil.rmtree(spooled.folder, ignore_errors=True)
+            spooled.drop()
         return job
 
     return accepted(await run_in_threadpool(enqueue))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -60,10 +59,10 @@ async def import_study(
         try:
             job = context.start(IMPORT, args, key)
         except MedHeartError:
-            shutil.rmtree(spooled.folder, ignore_errors=True)
+            spooled.drop()
             raise
         if job.finished:
-            shutil.rmtree(spooled.folder, ignore_errors=True)
+            spooled.drop()
         return job
 
     return accepted(await run_in_threadpool(enqueue))
