@@ -26,6 +26,7 @@ from medheart_store import Store
 __all__ = ["create_app"]
 
 _STATIC = Path(__file__).with_name("static")
+_WORDS_BYTES = 64 << 10
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -57,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    app.add_middleware(Limits, max_body_bytes=MAX_BODY_BYTES)
+    app.add_middleware(Limits, limit_of=_body_limit)
     app.add_middleware(
         AccessMiddleware,
         access=access,
@@ -73,6 +74,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     app.add_api_route("/", _front_page, include_in_schema=False)
     return app
+
+
+def _body_limit(path: str) -> int:
+    """Return how many bytes a request may have: files go to two places, all else is a few words."""
+    uploads = path == f"{PREFIX}/studies" or path.startswith(f"{PREFIX}/bundles/")
+    return MAX_BODY_BYTES if uploads else _WORDS_BYTES
 
 
 def _is_public(path: str) -> bool:

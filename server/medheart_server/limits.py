@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,22 +32,23 @@ class Limits:
     ----------
     app : ASGIApp
         What to guard.
-    max_body_bytes : int
-        Largest body of a request; larger ones are cut off while they stream in.
+    limit_of : callable
+        From path to the largest body of a request in bytes; larger ones are cut off while they stream in.
     """
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, limit_of: Callable[[str], int]) -> None:
         self._app = app
-        self._limit = max_body_bytes
+        self._limit_of = limit_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 413, or pass the request on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        limit = self._limit_of(scope["path"])
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > self._limit:
-            await self._too_large()(scope, receive, send)
+        if declared.isdecimal() and int(declared) > limit:
+            await _too_large(limit)(scope, receive, send)
             return
         seen, started = 0, False
 
@@ -52,25 +56,27 @@ class Limits:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self._limit:
+            if seen > limit:
                 raise _TooLarge
             return message
 
         async def secured(message: Message) -> None:
             nonlocal started
+            if seen > limit and not started:
+                return  # What the application makes of a body that was cut off is not the reason; ours follows.
             if message["type"] == "http.response.start":
                 started = True
                 _add_headers(message)
             await send(message)
 
-        try:
+        with suppress(_TooLarge):
             await self._app(scope, counted, secured)
-        except _TooLarge:
-            if not started:
-                await self._too_large()(scope, receive, send)
+        if seen > limit and not started:
+            await _too_large(limit)(scope, receive, send)
 
-    def _too_large(self) -> JSONResponse:
-        return reply(413, f"the request is larger than {self._limit} bytes", code="too_large", limit=self._limit)
+
+def _too_large(limit: int) -> JSONResponse:
+    return reply(413, f"the request is larger than the {limit} bytes allowed here", code="too_large", limit=limit)
 
 
 def _add_headers(message: Message) -> None:
