@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, func, insert, or_, select, update
@@ -14,6 +15,7 @@ from medheart_store.database import Database, check_id
 from medheart_store.images import decode_image, encode_image
 from medheart_store.tables import series as series_table
 from medheart_store.tables import studies as studies_table
+from medheart_store.tables import versions
 
 __all__ = ["Studies"]
 
@@ -83,7 +85,7 @@ class Studies(Database):
                 connection.execute(update(series_table).where(*self._is_series(series.id)).values(told))
         return self.series(series.id)
 
-    def studies(self, query: str | None = None) -> list[Study]:
+    def studies(self, query: str | None = None, *, limit: int | None = None, offset: int = 0) -> list[Study]:
         """Return the studies, newest first.
 
         Parameters
@@ -91,22 +93,43 @@ class Studies(Database):
         query : str, optional
             Keep those with this text in id, patient, date or description, of the study or of a series;
             upper and lower case are the same.
+        limit, offset : int
+            At most so many, after so many that are left out; all by default.
         """
-        statement = select(studies_table).where(studies_table.c.tenant == self._tenant)
-        if query:
-            statement = statement.where(self._matches(query))
-        statement = statement.order_by(studies_table.c.created.desc(), studies_table.c.id)
+        chosen = select(studies_table).where(*self._fitting(query))
+        chosen = chosen.order_by(studies_table.c.created.desc(), studies_table.c.id).limit(limit).offset(offset)
+        # Not by their ids: a database takes only so many values in one statement.
+        ids = chosen.with_only_columns(studies_table.c.id).subquery()
+        series = (
+            select(series_table)
+            .join(ids, ids.c.id == series_table.c.study)
+            .where(series_table.c.tenant == self._tenant)
+            .order_by(series_table.c.created, series_table.c.id)
+        )
         with self._read() as connection:
-            rows = connection.execute(statement).mappings().all()
-            members = connection.execute(
-                select(series_table)
-                .where(series_table.c.tenant == self._tenant, series_table.c.study.in_([row["id"] for row in rows]))
-                .order_by(series_table.c.created, series_table.c.id)
-            ).mappings()
+            rows = connection.execute(chosen).mappings().all()
+            members = connection.execute(series).mappings()
             by_study: dict[str, list[Series]] = {row["id"]: [] for row in rows}
             for member in members:
                 by_study[member["study"]].append(_to_series(member))
         return [_to_study(row, by_study[row["id"]]) for row in rows]
+
+    def study_count(self, query: str | None = None) -> int:
+        """Return how many studies there are, or how many fit a query as in `studies`."""
+        with self._read() as connection:
+            statement = select(func.count()).select_from(studies_table).where(*self._fitting(query))
+            return int(connection.execute(statement).scalar_one())
+
+    def version_counts(self, study_ids: Sequence[str]) -> dict[str, int]:
+        """Return the number of label versions by study, of those that have any; for a page of studies."""
+        statement = (
+            select(series_table.c.study, func.count())
+            .join(versions, (versions.c.tenant == series_table.c.tenant) & (versions.c.image == series_table.c.id))
+            .where(series_table.c.tenant == self._tenant, series_table.c.study.in_(study_ids))
+            .group_by(series_table.c.study)
+        )
+        with self._read() as connection:
+            return {str(study): int(number) for study, number in connection.execute(statement)}
 
     def study(self, study_id: str) -> Study:
         """Return a study with its series; raises NotFound."""
@@ -179,6 +202,9 @@ class Studies(Database):
 
     def _is_series(self, series_id: str) -> tuple[ColumnElement[bool], ...]:
         return series_table.c.tenant == self._tenant, series_table.c.id == series_id
+
+    def _fitting(self, query: str | None) -> list[ColumnElement[bool]]:
+        return [studies_table.c.tenant == self._tenant, *([self._matches(query)] if query else [])]
 
     def _matches(self, query: str) -> Any:
         def has(*columns: Any) -> Any:

@@ -25,7 +25,20 @@ def test_study_shows_series_and_versions(service) -> None:
 
 def test_search_finds_by_part_of_the_id(service) -> None:
     assert service.get("/studies", params={"q": service.study[:9]}).json()["studies"]
-    assert service.get("/studies", params={"q": "no such text"}).json()["studies"] == []
+    assert service.get("/studies", params={"q": "no such text"}).json() == {"studies": [], "total": 0}
+
+
+def test_the_list_counts_versions_and_comes_in_parts(service) -> None:
+    (line,) = service.get("/studies", params={"q": service.study}).json()["studies"]
+    (series,) = service.get(f"/studies/{service.study}").json()["series"]
+    assert line["versions"] == len(series["versions"]) > 0
+    assert "versions" not in line["series"][0]
+    total = service.get("/studies").json()["total"]
+    parts = [service.get("/studies", params={"limit": 1, "offset": n}).json() for n in range(total + 1)]
+    assert [len(part["studies"]) for part in parts] == [1] * total + [0]
+    assert {part["total"] for part in parts} == {total}
+    assert len({part["studies"][0]["id"] for part in parts[:-1]}) == total
+    assert service.get("/studies", params={"limit": 0}).status_code == 422
 
 
 @pytest.mark.parametrize("ending", ["nii.gz", "seg.nrrd", "nrrd", "mha"])

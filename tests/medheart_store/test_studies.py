@@ -11,7 +11,8 @@ import pytest
 from medheart.errors import Conflict, Corrupt, NotFound, StoreError
 from medheart.geometry import Geometry
 from medheart.records import Series, Study
-from medheart.volume import Volume
+from medheart.schema import load_schema
+from medheart.volume import LabelMap, Volume
 from medheart_store import Store
 
 
@@ -101,6 +102,27 @@ def test_query_finds_by_any_text(store: Store, volume: Volume) -> None:
     assert {study.id for study in store.studies("pseudo")} == {"study-1", "study-2"}
     assert store.studies("%nothing") == []
     assert [series.id for series in store.study("study-2").series] == ["flair"]
+    assert (store.study_count(), store.study_count("flair"), store.study_count("%nothing")) == (2, 1, 0)
+
+
+def test_studies_come_in_parts_each_with_its_series(store: Store, volume: Volume) -> None:
+    for n in range(3):
+        store.add_study(Study(f"more-{n}", "pseudo-3", "", ""))
+        store.add_series(_series(f"image-of-{n}", study=f"more-{n}"), volume)
+    whole = store.studies()
+    assert [one for n in range(0, 6, 2) for one in store.studies(limit=2, offset=n)] == whole
+    assert store.studies(offset=1) == whole[1:]
+    assert all(len(study.series) == 1 for study in whole)
+
+
+def test_label_versions_are_counted_by_study(store: Store, volume: Volume) -> None:
+    store.add_study(Study("study-2", "pseudo-2", "", ""))
+    store.add_series(_series("bare", study="study-2"), volume)
+    labels = LabelMap(np.zeros(volume.geometry.shape, np.uint8), volume.geometry, load_schema("hippocampus"))
+    for _ in range(2):
+        store.add_version(labels, image=store.study("study-1").series[0].id, author="a", origin="manual")
+    assert store.version_counts(["study-1", "study-2"]) == {"study-1": 2}
+    assert store.version_counts([]) == {}
 
 
 @pytest.mark.parametrize("part", ["magic", "head", "voxels", "short"])

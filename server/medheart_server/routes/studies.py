@@ -22,9 +22,20 @@ router = APIRouter(tags=["studies"])
 
 
 @router.get("/studies")
-def list_studies(context: InContext, q: Annotated[str | None, Query(max_length=100)] = None) -> dict[str, Any]:
-    """List the studies, newest first; `q` keeps those with this text in id, pseudonym, date or description."""
-    return {"studies": [_summary(context, study) for study in context.store.studies(q)]}
+def list_studies(
+    context: InContext,
+    q: Annotated[str | None, Query(max_length=100)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> dict[str, Any]:
+    """List studies, newest first, with the number of label versions of each; a study itself tells the versions.
+
+    `q` keeps those with this text in id, pseudonym, date or description. `total` counts all that fit.
+    """
+    found = context.store.studies(q, limit=limit, offset=offset)
+    counts = context.store.version_counts([study.id for study in found])
+    studies = [{**asdict(study), "versions": counts.get(study.id, 0)} for study in found]
+    return {"studies": studies, "total": context.store.study_count(q)}
 
 
 @router.get("/studies/{study_id}")

@@ -5,22 +5,29 @@ import { showStudy } from "./study.js";
 
 let chosen = location.hash.slice(1);
 const followed = new Map();
+const JOBS_MS = 700;
+const STUDIES_MS = 4000;
+let studiesDue = 0;
 
 async function refreshStudies() {
   const query = document.querySelector("#search").value;
-  const { studies } = await call("GET", `/studies?q=${encodeURIComponent(query)}`);
-  const study = studies.find((one) => one.id === chosen) || studies[0];
-  await redraw("#studies", [studies, study?.id], () => studies.length
-    ? studies.map((one) => studyLine(one, study))
+  const { studies, total } = await call("GET", `/studies?q=${encodeURIComponent(query)}`);
+  const line = studies.find((one) => one.id === chosen) || studies[0];
+  await redraw("#studies", [studies, total, line?.id], () => studies.length
+    ? [...studies.map((one) => studyLine(one, line)), ...(total > studies.length ? [moreLine(total - studies.length)] : [])]
     : [element("li", { class: "empty" }, say(query ? "none_found" : "no_studies"))]);
+  const study = line && await call("GET", `/studies/${line.id}`);
+  studiesDue = Date.now() + STUDIES_MS;
   await redraw("#study", study ?? null, () => study
     ? showStudy(study, follow)
     : [element("h2", { id: "study-title", class: "empty" }, say("choose_study"))]);
 }
 
+const moreLine = (count) => element("li", { class: "empty" }, say("more_studies", { count }));
+
 function studyLine(study, current) {
   const kinds = [...new Set(study.series.map((one) => one.modality || say("no_modality")))].join(" ");
-  const count = study.series.reduce((sum, one) => sum + one.versions.length, 0);
+  const count = study.versions;
   const open = () => { chosen = study.id; history.replaceState(null, "", `#${chosen}`); refresh(); };
   return element("li", {}, element("button", { type: "button", class: "pick", id: `pick-${study.id}`, "aria-current": study === current, onclick: open },
     element("span", { class: "line" },
@@ -42,6 +49,7 @@ const isOver = (job) => ["succeeded", "failed", "cancelled"].includes(job.state)
 function finish(job) {
   const done = followed.get(job.id);
   followed.delete(job.id);
+  studiesDue = 0;
   if (job.state === "failed") tell(`${say(`job_${job.name}`)} · ${say("failed")}: ${failure(job)}`, true);
   if (job.state !== "succeeded") return;
   const cases = job.result.cases || [];
@@ -89,19 +97,21 @@ async function upload(files) {
 }
 
 let timer = 0;
-async function refresh() {
+// While a job runs its progress is asked for often, the studies no more often than else.
+const poll = () => refresh(Date.now() >= studiesDue);
+async function refresh(studiesToo = true) {
   clearTimeout(timer);
   if (!signedIn()) return;
   let busy = false;
   try {
     busy = await refreshJobs();
-    await refreshStudies();
+    if (studiesToo || !studiesDue) await refreshStudies();
   } catch (error) {
     if (error.status === 401) { askSession().catch(tellError); return; }
     tell(error.status ? reason(error) : say("unreachable"), true);
   }
   clearTimeout(timer);
-  timer = setTimeout(refresh, busy ? 700 : 4000);
+  timer = setTimeout(poll, busy ? JOBS_MS : STUDIES_MS);
 }
 
 const drop = document.querySelector("#drop");
@@ -111,7 +121,7 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
 drop.addEventListener("drop", (event) => upload(event.dataTransfer.files));
 document.querySelector("#files").addEventListener("change", (event) => upload(event.target.files));
 document.querySelector("#upload").addEventListener("submit", (event) => event.preventDefault());
-document.querySelector("#search").addEventListener("input", refresh);
+document.querySelector("#search").addEventListener("input", () => refresh());
 document.querySelector("#language").addEventListener("click", () => { setLanguage(say("_code") === "en" ? "zh" : "en"); showWho(); refresh(); });
 await startLanguage();
 await startSession(refresh).catch(() => tell(say("unreachable"), true));
