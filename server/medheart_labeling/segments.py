@@ -21,6 +21,7 @@ def write_segments(
     image: str | None,
     model: str = "",
     description: str = "Segmentation",
+    modality: str = "CT",
 ) -> Path:
     """Write a DICOM SEG.
 
@@ -39,6 +40,8 @@ def write_segments(
         references name no stored images and the file says so.
     description : str
         Of the series: says so where the labels are for research only.
+    modality : str
+        `CT` or `MR`: of an image whose own is not known.
     """
     from medheart_io import write_dicom_seg
     from medheart_io.sniff import sniff
@@ -51,7 +54,7 @@ def write_segments(
             origin=origin,
             source=folder if files and sniff(files[0]) == "dicom" else None,
             model=model,
-            modality=(store.series(image).modality if image else "") or "OT",
+            modality=(store.series(image).modality if image else "") or modality,
             author=author,
             description=description,
         )

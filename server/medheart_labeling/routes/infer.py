@@ -208,6 +208,7 @@ def _write_seg(order: _Order, image: str | None, result: Segmented, folder: Path
         store=backend.store,
         image=image,
         description=notice_for_origins([result.prediction.origin]).get("en", "Segmentation"),
+        modality=find_task(order.model).modality,
     )
 
 
