@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import shutil
-import statistics
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 
 from medheart.geometry import Geometry
 from medheart.schema import LabelSchema, load_schema
+from medheart.settings import Settings
 from medheart.volume import LabelMap, Volume
 from medheart_io import read_image, read_labels, write_volume
 from medheart_models.host.client import HostClient
@@ -45,6 +45,7 @@ def download(server, label, tmp_path, *, tag="final", ending=".nii.gz", **query)
 
 
 def test_1_info_stays_fast_during_an_inference(server, slow_image):
+    began = time.perf_counter()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         running = pool.submit(server.infer, "lung-nodule", slow_image, request_id="defect-1")
         times = []
@@ -53,10 +54,11 @@ def test_1_info_stays_fast_during_an_inference(server, slow_image):
             assert server.call("GET", "/info/").status_code == 200
             times.append(time.perf_counter() - started)
             time.sleep(0.05)
+    took = time.perf_counter() - began
     assert running.result().status_code == 200, running.result().text
     assert len(times) >= 10, "the inference was over too soon to show anything"
     # A stock server answers after the inference. The exact figure is the benchmark's.
-    assert statistics.median(times) < 0.5
+    assert max(times) < took / 2
 
 
 def test_3_a_second_submit_replaces_nothing(server, image, slabs, bright_cube, tmp_path):
@@ -168,8 +170,6 @@ def test_5_a_label_drawn_by_hand_is_manual(server, dicom_image, slabs, tmp_path)
     assert kinds == {"MANUAL"}
 
 
-def numbered(volume, values):
-    """Return a label file as Slicer exports it: whatever the schema says, numbered in its own way."""
 def test_5_a_file_sent_along_takes_nothing_from_the_case_that_is_named(server, dicom_image, bright_cube, tmp_path):
     """The stock plug-in sends the name of its volume as `image`, which may be the id of another case."""
     image, _, instances = dicom_image
@@ -186,6 +186,8 @@ def test_5_a_file_sent_along_takes_nothing_from_the_case_that_is_named(server, d
     assert not named & instances
 
 
+def numbered(volume, values):
+    """Return a label file as Slicer exports it: whatever the schema says, numbered in its own way."""
     array = np.zeros(volume.geometry.shape, np.uint8)
     for n, value in enumerate(values):
         array[2 * n + 1, 2:6, 2:6] = value
@@ -307,10 +309,13 @@ def test_10_a_tag_is_no_path(server, bright_cube, slabs):
 
 def test_12_the_second_inference_prepares_nothing_again(server, bright_cube):
     image = server.put_image(bright_cube(size=20))
-    first = server.infer("hippocampus", image, output="json").json()
-    second = server.infer("hippocampus", image, output="json").json()
-    assert first["latencies"]["pre"] > 0
-    assert second["latencies"]["pre"] < first["latencies"]["pre"]
+    held = []
+    with HostClient(Settings(home=server.home).host_socket) as host:
+        for _ in range(3):
+            held.append(host.info()["prepared_bytes"])
+            assert server.infer("hippocampus", image, output="json").status_code == 200
+    assert held[0] < held[1], "the first prepares the image and keeps that"
+    assert held[1] == held[2]
 
 
 def test_13_seg_nrrd_of_an_oblique_image_lies_where_the_image_lies(server, bright_cube, slabs, tmp_path):
