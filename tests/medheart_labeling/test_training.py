@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,25 @@ def test_the_old_form_says_of_each_model_why_it_is_not_trained(server: Any) -> N
 
 
 @pytest.mark.slow
+def test_a_stock_client_starts_and_stops_a_training(server: Any, labelled: list[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from monailabel.client import MONAILabelClient
+
+    client = MONAILabelClient(server.url, client_id="user-xyz")
+    assert client.train_status(check_if_running=True) is False
+    started = client.train_start("hippocampus", {"max_epochs": 1})
+    assert started["status"] in {"SUBMITTED", "RUNNING"}
+    assert started["request"]["model"] == "hippocampus"
+    assert client.train_status(check_if_running=True) is True
+    assert client.train_status()["id"] == started["id"]
+    with pytest.raises(Exception, match="429"):
+        client.train_start("hippocampus", {})
+    assert client.train_stop()["id"] == started["id"]
+    wait_for(server, "/train/", {"STOPPED"})
+    assert client.train_status(check_if_running=True) is False
+
+
 def test_a_training_on_the_stores_labels_is_told_and_makes_a_candidate(
     server: Any, worker: None, labelled: list[str]
 ) -> None:
