@@ -32,6 +32,7 @@ _PLAIN = b"1.2.840.10008.1.2.1\0\0\0"
 _UNDEFINED = 0xFFFFFFFF
 _MAX_FRAMES = 65536
 _MAX_READS = 2_000_000
+_LARGE_READ = 1 << 20
 _LEAST_ENCODED = 8
 _PIXEL_ELEMENTS = {0x0008: "OF", 0x0009: "OD", 0x0010: "OW"}
 """Float, double float and integer pixels, each with its VR where the file does not spell it out."""
@@ -147,10 +148,18 @@ class _Counted:
         self._path, self._left = path, _MAX_READS
 
     def read(self, size: int = -1) -> bytes:
-        """Read, unless that was done too often; pydicom does it once or twice per element."""
+        """Read, unless that was done too often; pydicom does it once or twice per element.
+
+        A stream makes room for all that it is asked for, and an element may claim 4 GiB: no more is asked for
+        than there is.
+        """
         self._left -= 1
         if self._left < 0:
             raise reject(self._path, f"its header takes more than {_MAX_READS} reads", "bomb")
+        if size > _LARGE_READ:
+            here = self.tell()
+            size = min(size, max(0, self.seek(0, io.SEEK_END) - here))
+            self.seek(here)
         return self._read(size)
 
 
