@@ -70,7 +70,7 @@ def write_labels(path: str | Path, labels: LabelMap, *, title: str = "Segmentati
     labels : LabelMap
         Values are kept as they are.
     title : str
-        Name inside a `.seg.nrrd`, `descrip` of a NIfTI file; ASCII.
+        Name inside a `.seg.nrrd`, `descrip` of NIfTI, `content` of NRRD, `Comment` of MetaImage; ASCII.
     """
     path = Path(path)
     if path.name.endswith(".seg.nrrd"):
@@ -78,9 +78,9 @@ def write_labels(path: str | Path, labels: LabelMap, *, title: str = "Segmentati
     elif path.name.endswith((".nii", ".nii.gz")):
         write_nifti(path, labels.array, labels.geometry, title=title)
     elif path.suffix == ".nrrd":
-        write_nrrd(path, labels.array, labels.geometry)
+        write_nrrd(path, labels.array, labels.geometry, fields={"content": title})
     elif path.suffix in {".mha", ".mhd"}:
-        write_metaimage(path, labels.array, labels.geometry)
+        write_metaimage(path, labels.array, labels.geometry, title=title)
     else:
         expected = ".nii.gz, .seg.nrrd, .nrrd, .mha or .mhd"
         raise reject(path, f"unknown ending for a label map, expected {expected}", "unknown_format")

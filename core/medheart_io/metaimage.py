@@ -138,7 +138,7 @@ def _dtype(fields: dict[str, str], path: Path) -> np.dtype[Any]:
     return np.dtype(_TYPES[name]).newbyteorder(">" if big else "<")
 
 
-def write_metaimage(path: Path, array: NDArray[Any], geometry: Geometry) -> None:
+def write_metaimage(path: Path, array: NDArray[Any], geometry: Geometry, *, title: str = "") -> None:
     """Write `.mha`, or `.mhd` with a `.raw` beside it.
 
     Parameters
@@ -149,6 +149,8 @@ def write_metaimage(path: Path, array: NDArray[Any], geometry: Geometry) -> None
         (K, J, I); bool, integer or float.
     geometry : Geometry
         Its grid.
+    title : str
+        For `Comment`; ASCII, one line.
     """
     stored = np.ascontiguousarray(array.astype(np.uint8) if array.dtype == np.bool_ else array)
     kind = stored.dtype.newbyteorder("<")
@@ -159,7 +161,13 @@ def write_metaimage(path: Path, array: NDArray[Any], geometry: Geometry) -> None
         raise reject(path, f"voxels of type {array.dtype} cannot be written", "unsupported_type")
     data = stored.astype(kind, copy=False).tobytes()
     head = _header_text(geometry, f"MET_{name}", compressed=len(zipped) if (zipped := _zip(data, local)) else 0)
-    text = head.encode("ascii") + b"ElementDataFile = " + (b"LOCAL" if local else os.fsencode(raw.name)) + b"\n"
+    comment = f"Comment = {title}\n" if title else ""
+    text = (
+        (comment + head).encode("ascii")
+        + b"ElementDataFile = "
+        + (b"LOCAL" if local else os.fsencode(raw.name))
+        + b"\n"
+    )
     if not local:
         with replacing(raw) as temporary:
             temporary.write_bytes(data)

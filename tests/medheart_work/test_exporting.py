@@ -10,6 +10,7 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk
 
 from medheart.errors import MedHeartError, NotFound
 from medheart.records import LabelVersion
@@ -108,6 +109,11 @@ def test_research_results_say_so_in_every_export(
     assert pydicom.dcmread(tmp_path / "label.dcm").SeriesDescription == "For research only"
     assert b"For research only" in (tmp_path / "label.seg.nrrd").read_bytes()[:4000]
     assert b"For research only" in nibabel.load(tmp_path / "label.nii.gz").header["descrip"].tobytes()
+    for ending in ("nrrd", "mha", "mhd"):
+        path = write_label(store, made.id, tmp_path / f"other.{ending}")
+        assert b"For research only" in path.read_bytes()[:1000]
+        assert np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), nodules.array)
+        assert np.array_equal(read_labels(path, schema).array, nodules.array)
     notice = json.loads((tmp_path / "measurements.json").read_text(encoding="utf-8"))["notice"]
     assert notice == {"en": "For research only", "zh": "仅供科研"}
 
