@@ -10,6 +10,7 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from medheart.errors import Unavailable
+from medheart_jobs.sqlite_time import teach_subseconds
 
 __all__ = ["APPLICATION", "PROGRESS", "QUEUES", "VERSION", "WORKFLOW", "QueueName", "prepare", "serializer"]
 
@@ -42,6 +43,7 @@ def prepare(url: str) -> None:
         If the database does not answer.
     """
     shown = make_url(url).render_as_string(hide_password=True)
+    teach_subseconds()
     try:
         if make_url(url).get_backend_name() == "sqlite":
             _prepare_sqlite(url)
