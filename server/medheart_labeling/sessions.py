@@ -16,7 +16,7 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -162,8 +162,10 @@ def _is_over(folder: Path) -> bool:
     """Whether a session has expired; one without a record is being made, or was left by a crash."""
     try:
         return _expired(_load(folder))
-    except FileNotFoundError:
-        return folder.is_dir() and folder.stat().st_mtime + MAX_EXPIRY_S < time.time()
+    except (FileNotFoundError, NotADirectoryError):
+        with suppress(FileNotFoundError):  # another one may just have removed it
+            return folder.stat().st_mtime + MAX_EXPIRY_S < time.time()
+    return False
 
 
 def _load(path: Path) -> dict[str, Any]:
