@@ -92,6 +92,13 @@ def test_real_hippocampus_in_every_format(
     assert measured["source"] == result.versions[0].id
 
 
+def test_real_dicom_folder_is_segmented(desk: Desk, test_data: Locate, tmp_path: Path) -> None:
+    result = desk.run([test_data("dicom/hippocrop_study1")], tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out" / result.study).iterdir()} == FILES
+    volumes = [label.measurements[1].value for label in result.tables[0].labels]
+    assert all(0.5 < volume < 4 for volume in volumes), "a half of a hippocampus, in mL"
+
+
 def test_real_brain_tumour_of_two_images(desk: Desk, test_data: Locate, tmp_path: Path) -> None:
     case = "mr/brats2013/brats_2013_pat0005_1"
     result = desk.run([test_data(f"{case}_{role}.nii.gz") for role in ("flair", "t1c")], tmp_path / "out")

@@ -98,6 +98,7 @@ def test_a_hippocampus_crop_is_taken_by_its_name(test_data: Data) -> None:
     assert choose_task([replace(nameless, modality="MR", body_part="HEAD")])
     assert choose_task([nameless], [load_task("hippocampus")], named=True), "a person named the task"
     assert choose_task([replace(nameless, description="左侧海马_01")]), "a Chinese word needs no spaces around it"
+    assert choose_task([replace(nameless, modality="MR", description="HippoCrop")]), "the name of a real series"
 
 
 def test_the_hippocampus_task_refuses_a_whole_head(test_data: Data) -> None:
