@@ -77,6 +77,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def tell(what: str) -> None:
+    """Say on the error stream what is measured now."""
+    print(what, file=sys.stderr, flush=True)
+
+
 @contextmanager
 def running(command: list[str], ready: Callable[[], bool], log: Path, **environment: str) -> Iterator[None]:
     """Run a server until the block ends; the block begins when it is ready."""
@@ -218,11 +223,14 @@ def measure(image: Path, folder: Path, *, task: str, runs: int, samples: int) ->
         home.mkdir()
     with our_server(homes["ours"], task, image) as ours, stock_server(homes["peer"], task, image) as peer:
         urls = {"ours": ours, "peer": peer}
+        tell("first requests")
         firsts = {side: infer(url, task) for side, url in urls.items()}
         later: dict[str, list[float]] = {side: [] for side in urls}
-        for _ in range(runs):
+        for number in range(1, runs + 1):
+            tell(f"requests: {number} of {runs}")
             for side, url in urls.items():
                 later[side].append(infer(url, task)[0])
+        tell("/info/, idle and busy")
         idle = {side: info_times(url, task, samples=samples, busy=False) for side, url in urls.items()}
         busy = {side: info_times(url, task, samples=samples, busy=True) for side, url in urls.items()}
     return {

@@ -157,10 +157,11 @@ class Versions(VersionRecords, Leases):
         return VersionDiff(a, b, sum(found.transitions.values()), found.transitions, found.box, dice)
 
     def restore(self, version_id: str, *, author: str, note: str = "") -> LabelVersion:
-        """Make a new head with the content of an older version or of a branch.
+        """Make a draft with the content of an older version or of a branch.
 
         Its first parent is the present head; a branch becomes its second. `meta["restored"]` names
-        the version. Costs a manifest, no voxels.
+        the version. It becomes the head when somebody has looked at it and submits it. Costs a
+        manifest, no voxels.
         """
         with self._read() as connection:
             row = self._version_row(connection, version_id)
@@ -181,7 +182,7 @@ class Versions(VersionRecords, Leases):
             "key": None,
         }
         try:
-            return self._commit(values, schema, content, state="submitted", expect_head=True)
+            return self._commit(values, schema, content, state="draft", expect_head=True)
         except _HeadMoved:
             self._raise_conflict(objects, row["image"], chain, content, schema.id)
 

@@ -193,7 +193,7 @@ def test_restoring_makes_a_version_over_there(medheart, elsewhere: Elsewhere) ->
     way = ("--server", elsewhere.url, "--json")
     made = medheart("versions", "restore", elsewhere.older, "--note", "回到原版", *way).json
     shown = medheart("versions", "show", made["id"], *way).json
-    assert (shown["note"], shown["author"]) == ("回到原版", "local")
+    assert (shown["note"], shown["author"], shown["state"]) == ("回到原版", "local", "draft")
     back = medheart("versions", "restore", elsewhere.newer, *way).json
     assert back["number"] == made["number"] + 1
 

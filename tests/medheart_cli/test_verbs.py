@@ -141,7 +141,7 @@ def test_versions_from_list_to_restore(medheart, test_data: Callable[[str], Path
     marked = medheart("versions", "mark", second.id, "approved", "--json").json
     assert (marked["state"], marked["events"][-1]["kind"]) == ("approved", "state")
     restored = medheart("versions", "restore", first.id, "--note", "back", "--json").json
-    assert restored["number"] == 3
+    assert (restored["number"], restored["state"]) == (3, "draft")
     shown = medheart("versions", "show", restored["id"], "--json").json
     assert (shown["note"], shown["parents"][0]) == ("back", second.id)
     done = medheart("versions", "export", restored["id"], "--output", tmp_path / "l.seg.nrrd", "--json")

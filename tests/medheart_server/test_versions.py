@@ -53,11 +53,14 @@ def test_label_file_holds_every_voxel(service, tmp_path: Path, ending: str) -> N
     assert np.array_equal(back.array, labels.array)
 
 
-def test_restore_makes_a_new_head_and_diff_is_empty(service) -> None:
+def test_restore_makes_a_draft_and_diff_is_empty(service) -> None:
     restored = service.post(f"/versions/{service.version.id}/restore", json={"note": "again"})
     assert restored.status_code == 201
     made = restored.json()
     assert made["parents"] == [service.version.id] or made["number"] > 2
+    assert made["state"] == "draft"
+    assert service.get(f"/series/{service.series}/versions").json()["head"] != made["id"]
+    service.post(f"/versions/{made['id']}/events", json={"kind": "state", "value": "submitted"}).raise_for_status()
     assert service.get(f"/series/{service.series}/versions").json()["head"] == made["id"]
     assert service.get(f"/versions/{service.version.id}/diff/{made['id']}").json()["changed"] == 0
 

@@ -62,6 +62,10 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.close()
         shutil.rmtree(self.folder)
 
+    def _head(self) -> str | None:
+        head = self.store.head("image")
+        return head.id if head else None
+
     def _submit(self, array: np.ndarray, **options: Any) -> Kept:
         version = self.store.add_version(
             LabelMap(array, GRID, SCHEMA), image="image", author="ann", origin="manual", **options
@@ -99,6 +103,8 @@ class StoreMachine(RuleBasedStateMachine):
         old = data.draw(st.sampled_from(self.kept))
         version = self.store.restore(old.id, author="bob")
         assert version.parents[0] == self.head
+        assert (version.state, self._head()) == ("draft", self.head)
+        self.store.add_event(version.id, "state", "submitted", "bob")
         self.kept.append(Kept(version.id, old.array, version.parents))
         self.head = version.id
 
@@ -136,8 +142,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert [(v.id, v.parents, v.state, v.number) for v in found] == [
             (kept.id, kept.parents, kept.state, n + 1) for n, kept in enumerate(self.kept)
         ]
-        head = self.store.head("image")
-        assert (head.id if head else None) == self.head
+        assert self._head() == self.head
 
 
 def _edited(array: np.ndarray, edit: tuple[int, ...]) -> np.ndarray:

@@ -237,7 +237,7 @@ def test_events_that_make_no_sense_are_refused(store: Store, label: Make) -> Non
     assert len(store.events(version.id)) == 1
 
 
-def test_restore_makes_a_new_head_with_the_old_content(store: Store, label: Make, tmp_path: Path) -> None:
+def test_restore_makes_a_draft_with_the_old_content(store: Store, label: Make, tmp_path: Path) -> None:
     first = _add(store, label(LIVER), origin="lung@1.0.0")
     second = _add(store, label(TUMOUR), base=first.id, origin="edited")
     packs = sorted((tmp_path / "store").rglob("packs/*"))
@@ -245,7 +245,9 @@ def test_restore_makes_a_new_head_with_the_old_content(store: Store, label: Make
     assert back.parents == (second.id,)
     assert (back.number, back.digest, back.origin, back.author) == (3, first.digest, "lung@1.0.0", "bob")
     assert back.meta["restored"] == first.id
-    assert store.head("image-1") == back
+    assert (back.state, store.head("image-1")) == ("draft", second)
+    store.add_event(back.id, "state", "submitted", "bob")
+    assert store.head("image-1").id == back.id
     assert np.array_equal(store.labels(back.id).array, store.labels(first.id).array)
     assert sorted((tmp_path / "store").rglob("packs/*")) == packs
 

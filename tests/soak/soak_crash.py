@@ -86,10 +86,12 @@ class Writer:
         self.store.add_event(draft.id, "state", "submitted", "ann")
 
     def restore(self, image: str) -> None:
-        """Make an old version the head."""
+        """Make an old version the head again."""
         versions = [version for version in self.store.versions(image) if version.state != "draft"]
         if versions:
-            self.acknowledge(self.store.restore(self.dice.choice(versions).id, author="ann"))
+            back = self.store.restore(self.dice.choice(versions).id, author="ann")
+            self.acknowledge(back)
+            self.store.add_event(back.id, "state", "submitted", "ann")
 
     def report(self, image: str) -> None:
         """Keep a document."""

@@ -97,7 +97,7 @@ def restore_version(
     local: Local = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new head with the content of an older version; the history stays.
+    """Make a draft with the content of an older version, to look at and submit; the history stays.
 
     Example: medheart versions restore 0b9d2f… --note "back to the first reader"
     """

@@ -86,7 +86,7 @@ function showActions(version, series, head, follow, latest) {
   if (latest("dicom-seg").length) rest.push(link(`${base}/labels?format=dcm`, "DICOM SEG"));
   else if (may("annotator")) rest.push(job("dicom-seg", "labels", say("make_dicom_seg")));
   if (parent) rest.push(button(`compare-${version.id}`, () => compare(parent, version), say("differs")));
-  if (version.id !== head && may("annotator")) rest.push(button(`restore-${version.id}`, () => restore(version), say("restore")));
+  if (version.id !== head && version.state !== "draft" && may("annotator")) rest.push(button(`restore-${version.id}`, () => restore(version), say("restore")));
   return element("div", {},
     element("div", { class: "actions" }, first),
     element("details", {}, element("summary", { id: `more-${version.id}` }, say("more")),
