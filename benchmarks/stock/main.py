@@ -1,7 +1,8 @@
 """A stock MONAI Label application: one task of ours as a `BasicInferTask` with MONAI's own transforms.
 
-The weights, the patch, its overlap and the normalisation are those of the task; everything else is what the
-sample applications of MONAI Label do. The prepared image is cached, as MONAI Label allows.
+The weights, the patch, its overlap, the part of the image that is looked at, the normalisation and the least part
+that counts are those of the task; everything else is what the sample applications of MONAI Label do. The prepared
+image is cached, as MONAI Label allows.
 """
 
 # ruff: noqa: ARG002  the signatures are MONAI Label's
@@ -22,6 +23,8 @@ from monai.transforms import (
     LoadImaged,
     MapTransform,
     Orientationd,
+    RemoveSmallObjectsd,
+    Resize,
     Spacing,
 )
 from monailabel.interfaces.app import MONAILabelApp
@@ -32,8 +35,10 @@ from monailabel.transform.post import Restored
 from safetensors.torch import load_model
 from torch import nn
 
+from medheart.geometry import Geometry
 from medheart.schema import load_schema
 from medheart.task import Task
+from medheart_models.cropping import Box, lung_box, whole
 from medheart_models.networks import build_network
 from medheart_models.preprocessing import normalise
 from medheart_models.tasks import load_task, weights_path
@@ -50,6 +55,44 @@ class KjiNetwork(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Run the network."""
         return self.network(image.permute(0, 1, 4, 3, 2)).permute(0, 1, 4, 3, 2)
+
+
+class LookedAt(MapTransform):
+    """The part of the image that a task looks at; where it lies is kept beside the voxels."""
+
+    def __init__(self, keys: Any, settings: dict[str, Any]) -> None:
+        super().__init__(keys)
+        self._settings = settings
+
+    def __call__(self, data: Any) -> Any:
+        """Cut each key, (1, I, J, K) in LPS order."""
+        d = dict(data)
+        for key in self.keys:
+            image = d[key]
+            k, j, i = self._box(np.asarray(image.array[0]).transpose(), image.pixdim.numpy())
+            seen = {"seen": (i, j, k), "seen_of": tuple(image.shape[1:]), "seen_in": image.affine}
+            d[key] = MetaTensor(image[:, i, j, k].clone(), meta={**image.meta, **seen})
+        return d
+
+    def _box(self, array: Any, spacing: Any) -> Box:
+        if self._settings.get("crop") is None:
+            return whole(array.shape)
+        grid = Geometry(array.shape, np.diag([*spacing, 1.0]))
+        return lung_box(array, grid, margin_mm=self._settings["crop_margin_mm"])
+
+
+class PutBack(MapTransform):
+    """Labels of the part that was looked at, in an array of the whole image."""
+
+    def __call__(self, data: Any) -> Any:
+        """Put each key, (1, I, J, K), back."""
+        d, meta = dict(data), data["image"].meta
+        for key in self.keys:
+            size = [part.stop - part.start for part in meta["seen"]]
+            put = torch.zeros((1, *meta["seen_of"]))
+            put[(slice(None), *meta["seen"])] = Resize(spatial_size=size, mode="nearest")(d[key]).as_tensor()
+            d[key] = MetaTensor(put, affine=meta["seen_in"])
+        return d
 
 
 class Normalised(MapTransform):
@@ -103,6 +146,7 @@ class TaskInfer(BasicInferTask):
             EnsureChannelFirstd(keys="image"),
             EnsureTyped(keys="image"),
             Orientationd(keys="image", axcodes="LPS"),
+            LookedAt(keys="image", settings=settings),
             Respaced(keys="image", pixdim=settings["spacing_mm"]),
             Normalised(keys="image", settings=settings),
             CacheTransformDatad(keys="image"),
@@ -121,9 +165,12 @@ class TaskInfer(BasicInferTask):
     def post_transforms(self, data: Any = None) -> list[Any]:
         """Return what turns scores into a label on the image's grid."""
         largest = self._task.postprocessing["keep_largest"]
+        least = self._task.postprocessing["minimum_component_mm3"]
         return [
             EnsureTyped(keys="pred"),
             AsDiscreted(keys="pred", argmax=True),
+            PutBack(keys="pred"),
+            RemoveSmallObjectsd(keys="pred", min_size=least, by_measure=True, connectivity=3),
             *([KeepLargestConnectedComponentd(keys="pred", independent=False)] if largest else []),
             Restored(keys="pred", ref_image="image", invert_orient=True),
         ]
