@@ -62,7 +62,9 @@ def test_the_head_goes_before_a_later_branch(store, notes, add):
     branch = add(2)
     assert store.head("x").id == head.id
     assert catalogue.tags("x")["final"].id == head.id
-    store.restore(branch.id, author="b")
+    back = store.restore(branch.id, author="b")
+    assert catalogue.tags("x")["final"].id == head.id
+    store.add_event(back.id, "state", "submitted", "b")
     assert catalogue.tags("x")["final"].digest == branch.digest
 
 

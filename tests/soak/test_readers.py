@@ -20,7 +20,7 @@ LARGEST_BYTES = 400_000
 PER_FOLDER = 2
 READ = {".dcm", ".gz", ".nrrd", ".mha"}
 SLOWEST_S = 25
-PEAK_MIB = 2600
+PEAK_MIB = 800
 
 
 def real_files(folder: Path) -> list[Path]:

@@ -114,6 +114,7 @@ class Scheduler:
         self._durations: deque[float] = deque(maxlen=8)
         self._draining = False
         self._closed = False
+        self._left = False
         self._thread = threading.Thread(target=self._work, name="inference", daemon=True)
 
     # What web threads call.
@@ -215,7 +216,7 @@ class Scheduler:
     @property
     def broken(self) -> bool:
         """Whether the inference thread ended though nobody closed it."""
-        return self._thread.ident is not None and not self._thread.is_alive() and not self._closed
+        return self._left and not self._closed
 
     @property
     def draining(self) -> bool:
@@ -250,6 +251,7 @@ class Scheduler:
 
     def _leave(self) -> None:
         """Let nobody wait for a thread that is gone, whatever ended it."""
+        self._left = True  # first of all: who sees no more requests taken shall see why
         self.drain()
         with self._lock:
             while self._running:
